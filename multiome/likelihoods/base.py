@@ -1,0 +1,57 @@
+"""The contract of every likelihood: decoder outputs in, a distribution over the recorded values out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float, Int
+from pyro.distributions.torch_distribution import TorchDistributionMixin
+from torch import Tensor, nn
+
+from multiome.types import SparseRows
+
+PSEUDOCOUNT = 0.1
+"""Added to a feature's total over the training cells, so that a feature never seen is rare and not impossible."""
+
+
+class Likelihood(nn.Module, ABC):
+    """Decoder outputs of some features to a Pyro distribution over their values.
+
+    ``n_outputs`` decoder outputs belong to each feature. An output of 0 everywhere describes a cell that looks like the
+    average training cell, because `initialise` moves the average into the parameters held here.
+    """
+
+    n_outputs: ClassVar[int] = 1
+    """Decoder outputs per feature."""
+    is_count: ClassVar[bool] = True
+    """Whether the values are non-negative whole numbers."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+
+    @abstractmethod
+    def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"] | SparseRows) -> None:
+        """Set the parameters from some training cells, so that training starts at the average profile.
+
+        ``exposure`` is as in `forward`, but a coverage comes sparse, on the entries of ``values``.
+        """
+
+    @abstractmethod
+    def forward(
+        self,
+        outputs: Float[Tensor, "n_outputs cell feature"],
+        *,
+        exposure: Float[Tensor, "cell 1"] | Float[Tensor, "cell feature"],
+        features: Int[Tensor, " feature"] | None = None,
+    ) -> TorchDistributionMixin:
+        """The distribution of ``(cell, feature)`` values; ``features`` says which when only some are decoded.
+
+        ``exposure`` is the depth relative to the training median; for methylation it is the coverage of each site.
+        """
+
+
+def pick(parameter: Float[Tensor, " all"], features: Int[Tensor, " feature"] | None) -> Float[Tensor, " feature"]:
+    """A parameter of the decoded features."""
+    return parameter if features is None else parameter[features]

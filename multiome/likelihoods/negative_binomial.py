@@ -1,0 +1,87 @@
+"""Negative binomial counts with a dispersion per feature (RNA)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from pyro.distributions.torch_distribution import TorchDistribution, TorchDistributionMixin
+from torch import Tensor, nn
+from torch.distributions import constraints
+from torch.nn.functional import softplus
+
+from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.likelihoods.rising import log_rising
+from multiome.types import SparseRows
+
+
+class MeanDispersion(TorchDistribution):
+    """Negative binomial by its mean and its inverse dispersion ``theta``: the variance is ``mean + mean**2 / theta``.
+
+    Written for sparse counts: the log-gamma terms vanish at 0, so they are evaluated only where a count is.
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"log_mean": constraints.real, "theta": constraints.positive}
+    support = constraints.nonnegative_integer
+
+    def __init__(self, log_mean: Tensor, theta: Tensor, *, validate_args: bool | None = None) -> None:
+        self.log_mean, self.theta = torch.broadcast_tensors(log_mean, theta)
+        super().__init__(self.log_mean.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_mean.exp()
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean + self.mean**2 / self.theta
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> MeanDispersion:
+        return MeanDispersion(self.log_mean.expand(batch_shape), self.theta.expand(batch_shape), validate_args=False)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with torch.no_grad():
+            shape = self._extended_shape(sample_shape)
+            rate = torch.distributions.Gamma(self.theta, self.theta / self.mean.clamp_min(1e-20)).sample(sample_shape)
+            return torch.poisson(rate.expand(shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        excess = softplus(self.log_mean - self.theta.log())
+        zero = -self.theta * excess
+        log_probability = zero + value * (self.log_mean - self.theta.log() - excess)
+        seen = (value > 0).expand_as(log_probability).nonzero(as_tuple=True)
+        x, theta = value.expand_as(log_probability)[seen], self.theta.expand_as(log_probability)[seen]
+        return log_probability.index_put(seen, log_rising(theta, x) - torch.lgamma(x + 1), accumulate=True)
+
+
+class NegativeBinomial(Likelihood):
+    """``x ~ NB(mean = exposure * exp(base + output), theta)``."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        self.base = nn.Parameter(torch.zeros(n_features))
+        self.log_theta = nn.Parameter(torch.zeros(n_features))
+
+    def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"]) -> None:
+        """Mean rate per feature, and the dispersion that matches the variance."""
+        rate = (values.column_sum() + PSEUDOCOUNT) / exposure.sum()
+        entry_exposure = exposure[values.rows, 0]
+        squares = values.column_sum(values.values**2)
+        cross = values.column_sum(values.values * entry_exposure)
+        power = (exposure**2).sum()
+        # sum over cells of (x - mean)^2 - mean, over the sum of mean^2
+        excess = (squares - 2 * rate * cross + rate**2 * power - rate * exposure.sum()) / (rate**2 * power)
+        with torch.no_grad():
+            self.base.copy_(rate.log())
+            self.log_theta.copy_((1 / excess.clamp(0.02, 20)).log())
+
+    def forward(
+        self,
+        outputs: Float[Tensor, "1 cell feature"],
+        *,
+        exposure: Float[Tensor, "cell 1"],
+        features: Int[Tensor, " feature"] | None = None,
+    ) -> TorchDistributionMixin:
+        log_mean = outputs[0] + pick(self.base, features) + exposure.log()
+        return MeanDispersion(log_mean, pick(self.log_theta, features).exp(), validate_args=False)

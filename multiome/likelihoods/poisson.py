@@ -1,0 +1,68 @@
+"""Poisson counts (ATAC fragments)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from pyro.distributions.torch_distribution import TorchDistribution, TorchDistributionMixin
+from torch import Tensor, nn
+from torch.distributions import constraints
+
+from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.types import SparseRows
+
+
+class LogRate(TorchDistribution):
+    """Poisson by the logarithm of its rate; written for sparse counts, whose ``log x!`` vanishes at 0 and 1."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"log_rate": constraints.real}
+    support = constraints.nonnegative_integer
+
+    def __init__(self, log_rate: Tensor, *, validate_args: bool | None = None) -> None:
+        self.log_rate = log_rate
+        super().__init__(log_rate.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.log_rate.exp()
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> LogRate:
+        return LogRate(self.log_rate.expand(batch_shape), validate_args=False)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with torch.no_grad():
+            return torch.poisson(self.mean.expand(self._extended_shape(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        log_probability = value * self.log_rate - self.log_rate.exp()
+        several = (value > 1).expand_as(log_probability).nonzero(as_tuple=True)
+        factorial = torch.lgamma(value.expand_as(log_probability)[several] + 1)
+        return log_probability.index_put(several, -factorial, accumulate=True)
+
+
+class Poisson(Likelihood):
+    """``x ~ Poisson(exposure * exp(base + output))``."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        self.base = nn.Parameter(torch.zeros(n_features))
+
+    def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"]) -> None:
+        """Mean rate per feature."""
+        with torch.no_grad():
+            self.base.copy_(((values.column_sum() + PSEUDOCOUNT) / exposure.sum()).log())
+
+    def forward(
+        self,
+        outputs: Float[Tensor, "1 cell feature"],
+        *,
+        exposure: Float[Tensor, "cell 1"],
+        features: Int[Tensor, " feature"] | None = None,
+    ) -> TorchDistributionMixin:
+        return LogRate(outputs[0] + pick(self.base, features) + exposure.log(), validate_args=False)

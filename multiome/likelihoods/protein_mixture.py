@@ -1,0 +1,170 @@
+"""Surface protein counts: ambient background, or background plus a real signal."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from pyro.distributions.torch_distribution import TorchDistribution, TorchDistributionMixin
+from torch import Tensor, nn
+from torch.distributions import constraints
+from torch.nn.functional import logsigmoid, softplus
+
+from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.likelihoods.negative_binomial import MeanDispersion
+from multiome.types import SparseRows
+
+MAX_CELLS = 5_000
+"""Training cells looked at to initialise."""
+EM_STEPS = 40
+LEAST_INCREASE = 0.5
+"""Initially the foreground lies at least this share above the background."""
+
+
+class BackgroundForeground(TorchDistribution):
+    """Mixture of two negative binomials, ``P(foreground) = sigmoid(logit)``."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"logit": constraints.real}
+    support = constraints.nonnegative_integer
+
+    def __init__(
+        self,
+        background: MeanDispersion,
+        foreground: MeanDispersion,
+        logit: Tensor,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        shape = torch.broadcast_shapes(background.batch_shape, foreground.batch_shape, logit.shape)
+        self.components = (background.expand(shape), foreground.expand(shape))
+        self.logit = logit.expand(shape)
+        super().__init__(shape, validate_args=validate_args)
+
+    @property
+    def foreground(self) -> Tensor:
+        """Probability of foreground before a count is seen."""
+        return self.logit.sigmoid()
+
+    def foreground_given(self, value: Tensor) -> Tensor:
+        """Probability of foreground of an observed count."""
+        background, foreground = (component.log_prob(value) for component in self.components)
+        return (self.logit + foreground - background).sigmoid()
+
+    @property
+    def mean(self) -> Tensor:
+        background, foreground = self.components
+        return torch.lerp(background.mean, foreground.mean, self.foreground)
+
+    @property
+    def variance(self) -> Tensor:
+        background, foreground = self.components
+        within = torch.lerp(background.variance, foreground.variance, self.foreground)
+        return within + self.foreground * (-self.logit).sigmoid() * (foreground.mean - background.mean) ** 2
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> BackgroundForeground:
+        background, foreground = (component.expand(batch_shape) for component in self.components)
+        return BackgroundForeground(background, foreground, self.logit.expand(batch_shape), validate_args=False)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with torch.no_grad():
+            background, foreground = (component.sample(sample_shape) for component in self.components)
+            return torch.where(torch.rand_like(foreground) < self.foreground, foreground, background)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        background, foreground = (component.log_prob(value) for component in self.components)
+        return torch.logaddexp(logsigmoid(-self.logit) + background, logsigmoid(self.logit) + foreground)
+
+
+class ProteinMixture(Likelihood):
+    """Background or foreground, each a negative binomial with its own dispersion per protein.
+
+    The three outputs of a protein shift the log mean of the background, the logarithm of the relative increase that
+    makes the foreground (which so always lies above), and the logit of being foreground::
+
+        background = exposure * exp(background_base + output[0])
+        foreground = background * (1 + exp(increment_base + output[1]))
+        P(foreground) = sigmoid(logit_base + output[2])
+    """
+
+    n_outputs: ClassVar[int] = 3
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__(n_features)
+        self.background_base = nn.Parameter(torch.zeros(n_features))
+        self.increment_base = nn.Parameter(torch.zeros(n_features))
+        self.logit_base = nn.Parameter(torch.zeros(n_features))
+        self.log_theta = nn.Parameter(torch.zeros(2, n_features))
+
+    def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"]) -> None:
+        """Split every protein's cells into low and high, and match the moments of both."""
+        counts, depth = _some_cells(values, exposure)
+        high = _probability_high(torch.log1p(counts / depth))
+        weights = torch.stack([1 - high, high])
+        total = weights.sum(1)
+        rate = ((weights * counts).sum(1) + PSEUDOCOUNT / 2) / (weights * depth).sum(1)
+        ratio = (rate[1] / rate[0]).clamp_min(1 + LEAST_INCREASE)
+        share = total[1] / total.sum(0)
+        average = (values.column_sum() + PSEUDOCOUNT) / exposure.sum()
+        background = average / (1 - share + share * ratio)  # so that the mixture's mean is the average
+        mean = depth * torch.stack([background, background * ratio])[:, None]
+        excess = (weights * ((counts - mean) ** 2 - mean)).sum(1) / (weights * mean**2).sum(1)
+        with torch.no_grad():
+            self.background_base.copy_(background.log())
+            self.increment_base.copy_((ratio - 1).log())
+            self.logit_base.copy_(share.logit())
+            self.log_theta.copy_(-excess.clamp(0.05, 10).log())
+
+    def forward(
+        self,
+        outputs: Float[Tensor, "3 cell feature"],
+        *,
+        exposure: Float[Tensor, "cell 1"],
+        features: Int[Tensor, " feature"] | None = None,
+    ) -> TorchDistributionMixin:
+        theta_background, theta_foreground = (pick(row, features).exp() for row in self.log_theta)
+        low = outputs[0] + pick(self.background_base, features) + exposure.log()
+        high = low + softplus(outputs[1] + pick(self.increment_base, features))
+        return BackgroundForeground(
+            MeanDispersion(low, theta_background, validate_args=False),
+            MeanDispersion(high, theta_foreground, validate_args=False),
+            outputs[2] + pick(self.logit_base, features),
+            validate_args=False,
+        )
+
+
+def _some_cells(
+    values: SparseRows, exposure: Float[Tensor, "cell 1"]
+) -> tuple[Float[Tensor, "some feature"], Float[Tensor, "some 1"]]:
+    """Dense counts and the depth of at most `MAX_CELLS` cells, the same ones every time."""
+    chosen = torch.randperm(len(values), generator=torch.Generator().manual_seed(0))[:MAX_CELLS].to(exposure.device)
+    place = torch.full((len(values),), -1, device=exposure.device)
+    place[chosen] = torch.arange(len(chosen), device=exposure.device)
+    row = place[values.rows]
+    keep = row >= 0
+    counts = exposure.new_zeros(len(chosen), values.n_features)
+    counts[row[keep], values.indices[keep]] = values.values[keep]
+    return counts, exposure[chosen]
+
+
+def _probability_high(y: Float[Tensor, "some feature"]) -> Float[Tensor, "some feature"]:
+    """Two-component Gaussian mixture per feature by EM: the probability of the upper component.
+
+    A feature with one mode, or none, ends with two overlapping components: the shared part of the variance and the
+    bounds on the share keep both alive.
+    """
+    overall = y.var(0, correction=0).clamp_min(1e-3)
+    low, up = (torch.quantile(y, q, dim=0) for q in (0.25, 0.95))
+    location = torch.stack([low, torch.maximum(up, low + overall.sqrt())])
+    variance = (overall / 4).expand(2, -1)
+    share = torch.full_like(location, 0.5)
+    for _ in range(EM_STEPS):
+        score = share.log() - 0.5 * variance.log() - 0.5 * (y[:, None] - location) ** 2 / variance
+        weight = score.softmax(1)
+        mass = weight.sum(0) + 1e-6
+        share = (mass / mass.sum(0)).clamp(0.02, 0.98)
+        location = (weight * y[:, None]).sum(0) / mass
+        spread = (weight * (y[:, None] - location) ** 2).sum(0)
+        variance = ((spread + 0.02 * len(y) * overall / 4) / (mass + 0.02 * len(y))).clamp_min(1e-2)
+    swapped = location[0] > location[1] + 1e-3
+    return torch.where(swapped, weight[:, 0], weight[:, 1])
