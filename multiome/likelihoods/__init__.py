@@ -1,0 +1,1 @@
+"""Decoder outputs to a distribution over recorded values: one file, one distribution."""

@@ -61,6 +61,10 @@ class Presence(TorchDistribution):
         absent = (-self.rate).exp()
         return torch.where(value < 0, 0.0, torch.where(value < 1, absent, 1.0))
 
+    def expected_log1p(self, scale: Tensor) -> Tensor:
+        """``E[log1p(scale * x)]``."""
+        return self.mean * torch.log1p(scale)
+
 
 class Bernoulli(Likelihood):
     """``P(x > 0) = 1 - exp(-exposure * exp(base + output))``: agrees with a Poisson model of the counts behind it."""
@@ -70,7 +74,7 @@ class Bernoulli(Likelihood):
         self.base = nn.Parameter(torch.zeros(n_features))
 
     def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"]) -> None:
-        """The rate per feature at which the training cells, with their depths, show it as often as they do."""
+        """Find the rate per feature at which the training cells, with their depths, show it as often as they do."""
         seen = values.column_sum((values.values > 0).to(values.values.dtype))
         share = (seen + PSEUDOCOUNT) / (len(values) + 2 * PSEUDOCOUNT)
         middles = (torch.arange(N_DEPTHS, device=exposure.device) + 0.5) / N_DEPTHS

@@ -71,7 +71,7 @@ class LogitBetaBinomial(TorchDistribution):
         covered = (self.total_count.expand(shape) > 0).nonzero(as_tuple=True)
         logit, yes = self.logit.expand(shape)[covered], value.expand(shape)[covered]
         no = self.total_count.expand(shape)[covered] - yes
-        # the first call of either kind; the n-th multiplies by (concentration * share + n - 1) / (concentration + ...)
+        # the first call of each kind; where there is only one call, its concentration cancels and this is all
         log_probability = (yes > 0) * logsigmoid(logit) + (no > 0) * logsigmoid(-logit)
         several = ((yes + no) > 1).nonzero(as_tuple=True)
         if len(several[0]):
@@ -82,7 +82,7 @@ class LogitBetaBinomial(TorchDistribution):
 
 
 def _later_calls(logit: Tensor, concentration: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """What calls beyond the first of each kind add to the log-probability, and the orders they can come in."""
+    """Add up what the calls beyond the first of each kind say, and the orders in which all can come."""
     a, b = logit.sigmoid() * concentration, (-logit).sigmoid() * concentration
     both = (yes > 0) & (no > 0)
     ways = torch.lgamma(yes + no + 1) - torch.lgamma(yes + 1) - torch.lgamma(no + 1)

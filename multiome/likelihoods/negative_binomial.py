@@ -12,6 +12,7 @@ from torch.distributions import constraints
 from torch.nn.functional import softplus
 
 from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.likelihoods.expectation import expected_log1p
 from multiome.likelihoods.rising import log_rising
 from multiome.types import SparseRows
 
@@ -53,6 +54,10 @@ class MeanDispersion(TorchDistribution):
         seen = (value > 0).expand_as(log_probability).nonzero(as_tuple=True)
         x, theta = value.expand_as(log_probability)[seen], self.theta.expand_as(log_probability)[seen]
         return log_probability.index_put(seen, log_rising(theta, x) - torch.lgamma(x + 1), accumulate=True)
+
+    def expected_log1p(self, scale: Tensor) -> Tensor:
+        """``E[log1p(scale * x)]``, without sampling and without a gradient."""
+        return expected_log1p(self.mean, scale, self.theta)
 
 
 class NegativeBinomial(Likelihood):

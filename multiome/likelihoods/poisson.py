@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.likelihoods.expectation import expected_log1p
 from multiome.types import SparseRows
 
 
@@ -44,6 +45,10 @@ class LogRate(TorchDistribution):
         several = (value > 1).expand_as(log_probability).nonzero(as_tuple=True)
         factorial = torch.lgamma(value.expand_as(log_probability)[several] + 1)
         return log_probability.index_put(several, -factorial, accumulate=True)
+
+    def expected_log1p(self, scale: Tensor) -> Tensor:
+        """``E[log1p(scale * x)]``, without sampling and without a gradient."""
+        return expected_log1p(self.mean, scale)
 
 
 class Poisson(Likelihood):

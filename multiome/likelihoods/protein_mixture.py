@@ -75,6 +75,11 @@ class BackgroundForeground(TorchDistribution):
         background, foreground = (component.log_prob(value) for component in self.components)
         return torch.logaddexp(logsigmoid(-self.logit) + background, logsigmoid(self.logit) + foreground)
 
+    def expected_log1p(self, scale: Tensor) -> Tensor:
+        """``E[log1p(scale * x)]``, without sampling."""
+        background, foreground = (component.expected_log1p(scale) for component in self.components)
+        return torch.lerp(background, foreground, self.foreground)
+
 
 class ProteinMixture(Likelihood):
     """Background or foreground, each a negative binomial with its own dispersion per protein.

@@ -1,0 +1,150 @@
+"""One contract that every likelihood passes."""
+
+from __future__ import annotations
+
+import pyro
+import pytest
+import torch
+from pyro import poutine
+from pyro.distributions.torch_distribution import TorchDistributionMixin
+from torch import Tensor
+
+from multiome.likelihoods.bernoulli import Bernoulli
+from multiome.likelihoods.beta_binomial import BetaBinomial
+from multiome.likelihoods.normal import Normal
+from multiome.likelihoods.protein_mixture import ProteinMixture
+
+N_SAMPLES = 20_000
+
+
+def test_samples_have_the_mean_and_the_variance(case):
+    p = case.decode(case.outputs(0.5, 8))
+    x = p.sample((N_SAMPLES,)).double()
+    centred = x - p.mean
+    error_of_mean = (x.var(0) / N_SAMPLES).sqrt()
+    error_of_variance = ((centred**4).mean(0) / N_SAMPLES).sqrt()
+    # six standard errors, and room for what so few draws of a rare count say
+    assert ((x.mean(0) - p.mean).abs() <= 6 * error_of_mean + 1e-3 * (1 + p.mean.abs())).all()
+    assert ((x.var(0) - p.variance).abs() <= 6 * error_of_variance + 2e-3 * (1 + p.variance)).all()
+
+
+def test_probability_sums_to_one(case):
+    p = case.decode(case.outputs(0.5, 8))
+    torch.testing.assert_close(total_probability(case.likelihood, p), torch.ones(p.batch_shape), rtol=0, atol=2e-3)
+
+
+def total_probability(likelihood, p: TorchDistributionMixin) -> Tensor:
+    if isinstance(likelihood, Normal):
+        grid = torch.linspace(-8, 8, 2_001)[:, None, None]
+        return torch.trapezoid(p.log_prob(p.mean + p.stddev * grid).exp() * p.stddev, grid, dim=0)
+    highest = 1 if isinstance(likelihood, Bernoulli) else 4_000
+    x = torch.arange(highest + 1.0)[:, None, None]
+    if isinstance(likelihood, BetaBinomial):
+        possible = x <= p.total_count
+        return (p.log_prob(torch.minimum(x, p.total_count)).exp() * possible).sum(0)
+    return p.log_prob(x).exp().sum(0)
+
+
+@pytest.mark.parametrize("extreme", [-15.0, 0.0, 15.0])
+@pytest.mark.parametrize("count", ["zero", "seen"])
+def test_extreme_outputs_have_finite_gradients(case, extreme, count):
+    x = torch.zeros_like(case.values) if count == "zero" else case.values
+    outputs = torch.full_like(case.outputs(1), extreme, requires_grad=True)
+    p = case.decode(outputs)
+    log_probability = p.log_prob(x)
+    log_probability.sum().backward()
+    assert log_probability.isfinite().all()
+    assert outputs.grad.isfinite().all()
+    assert p.sample().isfinite().all()
+    for name, parameter in case.likelihood.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), name
+
+
+def test_mixed_extremes_have_finite_gradients(case):
+    outputs = (15 * torch.randn_like(case.outputs(1)).sign()).requires_grad_()
+    case.decode(outputs).log_prob(case.values).sum().backward()
+    assert outputs.grad.isfinite().all()
+
+
+def test_gradient_is_the_slope(case):
+    """Only some likelihoods write their log-probability in pieces, but a wrong piece would train the wrong model."""
+    outputs = case.outputs(0.5, 20).double().requires_grad_()
+    likelihood, exposure, x = case.likelihood.double(), case.exposure[:20].double(), case.values[:20].double()
+
+    def objective(o: Tensor) -> Tensor:
+        return likelihood(o, exposure=exposure).log_prob(x).sum()
+
+    assert torch.autograd.gradcheck(objective, (outputs,), rtol=1e-3)
+
+
+def test_sampled_features_are_a_slice(case):
+    outputs, features = case.outputs(1), torch.tensor([4, 1])
+    p, q = case.decode(outputs), case.decode(outputs[:, :, features], features)
+    torch.testing.assert_close(q.mean, p.mean[:, features])
+    torch.testing.assert_close(q.variance, p.variance[:, features])
+    torch.testing.assert_close(q.log_prob(case.values[:, features]), p.log_prob(case.values)[:, features])
+
+
+def test_exposure_scales_the_mean(case):
+    outputs = case.outputs(0.5)
+    once = case.likelihood(outputs, exposure=case.exposure).mean
+    twice = case.likelihood(outputs, exposure=2 * case.exposure).mean
+    if isinstance(case.likelihood, Bernoulli):  # presence saturates; what doubles is the rate behind it
+        once, twice = (-torch.log1p(-mean.double()) for mean in (once, twice))
+        keep = once < 5
+        torch.testing.assert_close(twice[keep], 2 * once[keep], rtol=1e-2, atol=1e-6)
+    else:
+        torch.testing.assert_close(twice, 2 * once if case.likelihood.is_count else once)
+
+
+def test_outputs_of_zero_are_the_average_profile(case):
+    mean = case.decode(case.outputs(0)).mean.mean(0)
+    expected = case.values.mean(0)
+    tolerance = 0.15 if isinstance(case.likelihood, ProteinMixture) else 0.05
+    torch.testing.assert_close(mean, expected, rtol=tolerance, atol=2e-3)
+
+
+def test_order_of_cells_and_features_does_not_matter(case):
+    cells, features = torch.randperm(len(case.values)), torch.randperm(case.values.shape[1])
+    outputs = case.outputs(1)
+    p = case.decode(outputs)
+    exposure = case.exposure[cells]
+    exposure = exposure[:, features] if exposure.shape[1] > 1 else exposure
+    q = case.likelihood(outputs[:, cells][:, :, features], exposure=exposure, features=features)
+    permuted = case.values[cells][:, features]
+    torch.testing.assert_close(q.log_prob(permuted), p.log_prob(case.values)[cells][:, features])
+
+
+def test_pyro_masks_scales_and_sums(case):
+    outputs, observed = case.outputs(0.5), torch.rand(len(case.values)) < 0.5
+
+    def model() -> None:
+        with pyro.plate("cell", len(case.values)), poutine.mask(mask=observed), poutine.scale(scale=3.0):
+            pyro.sample("x", case.decode(outputs).to_event(1), obs=case.values)
+
+    trace = poutine.trace(model).get_trace()
+    expected = 3 * case.decode(outputs).log_prob(case.values)[observed].sum()
+    torch.testing.assert_close(trace.log_prob_sum(), expected, rtol=1e-4, atol=1e-2)
+
+
+def test_pyro_samples_in_a_plate(case):
+    with pyro.plate("draw", 3, dim=-2), pyro.plate("cell", 8, dim=-1):
+        x = pyro.sample("x", case.decode(case.outputs(0.5, 8)).to_event(1))
+    assert x.shape == (3, 8, case.values.shape[1])
+
+
+def test_sample_shapes_broadcast(case):
+    p = case.decode(case.outputs(0.5, 8))
+    x = p.sample((3, 2))
+    assert x.shape == (3, 2, *p.batch_shape)
+    torch.testing.assert_close(p.log_prob(x)[1, 1], p.log_prob(x[1, 1]))
+    torch.testing.assert_close(p.expand((4, *p.batch_shape)).log_prob(x[0, 0])[3], p.log_prob(x[0, 0]))
+    torch.testing.assert_close(p.to_event(1).log_prob(x), p.log_prob(x).sum(-1))
+
+
+def test_parameters_survive_a_round_trip(case):
+    again = type(case.likelihood)(case.values.shape[1])
+    again.load_state_dict(case.likelihood.state_dict())
+    outputs = case.outputs(1)
+    expected = case.decode(outputs).log_prob(case.values)
+    torch.testing.assert_close(again(outputs, exposure=case.exposure).log_prob(case.values), expected, rtol=0, atol=0)
