@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Float, Int
 from pyro.distributions.torch_distribution import TorchDistributionMixin
@@ -32,10 +32,11 @@ class Likelihood(nn.Module, ABC):
         self.n_features = n_features
 
     @abstractmethod
-    def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"] | SparseRows) -> None:
+    def initialise(self, values: SparseRows, exposure: Any) -> None:
         """Set the parameters from some training cells, so that training starts at the average profile.
 
-        ``exposure`` is as in `forward`, but a coverage comes sparse, on the entries of ``values``.
+        ``exposure`` is as in `forward`, but a coverage comes as `SparseRows`, on the entries of ``values``; each
+        likelihood says which of the two it takes.
         """
 
     @abstractmethod

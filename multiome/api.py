@@ -1,0 +1,245 @@
+"""``fit`` a model, and `Multiome`, a fitted one: thin methods over the verbs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import anndata as ad
+import mudata as md
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+
+from multiome.data.build import prepare
+from multiome.data.spec import DataSpec
+from multiome.data.split import split
+from multiome.modalities.base import Modality
+from multiome.model.config import ModelConfig
+from multiome.predict import archive
+from multiome.predict.depth import DepthModel
+from multiome.predict.embed import embed
+from multiome.predict.fitted import Fitted
+from multiome.predict.impute import impute
+from multiome.predict.prediction import Prediction
+from multiome.predict.states import Depth
+from multiome.predict.translate import translate
+from multiome.train.begin import begin
+from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.loop import train as optimise
+
+
+def fit(
+    mdata: md.MuData | ad.AnnData,
+    *,
+    batch_key: str | Sequence[str] | None = None,
+    modalities: Mapping[str, Modality] | None = None,
+    config: ModelConfig | None = None,
+    train: TrainConfig | None = None,
+    loss: LossWeights | None = None,
+    seed: int = 0,
+    drop_empty: bool = False,
+) -> Multiome:
+    """Train a model on paired or partly paired cells.
+
+    Parameters
+    ----------
+    mdata
+        Raw counts, one modality per assay. Which cells are paired is what the `MuData`'s own obs map says: a cell that a
+        modality does not list is unmeasured there, never zero. Nothing in it is changed.
+    batch_key
+        Column, or columns, of the experimental batch (donor, run). Looked up in ``mdata.obs``, then in each modality's
+        ``obs``. Its effect is learnt by the decoder alone, so that latent states are free of it.
+    modalities
+        What each key is, for example ``{"peaks": mo.ATAC}``; keys left out are not used. By default keys such as ``rna``,
+        ``gex``, ``atac``, ``peaks``, ``prot``, ``adt``, ``met`` are recognised.
+    config
+        Size of the model.
+    train
+        Optimisation.
+    loss
+        What each loss term counts.
+    seed
+        Same seed, same machine, same result.
+    drop_empty
+        Treat cells without a single count in a modality as not measured there, instead of raising an error.
+
+    Returns
+    -------
+    A fitted model.
+
+    Raises
+    ------
+    MultiomeError
+        If the data cannot be trained on; always before training starts.
+    """
+    config, train, loss = config or ModelConfig(), train or TrainConfig(), loss or LossWeights()
+    spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty)
+    observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
+    rows, held_out = split(observed, validation=train.validation, seed=seed)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        vae = begin(spec, cells, rows, config, seed=seed)
+        history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
+    return Multiome(Fitted(vae, spec, config, DepthModel.fit(cells, spec)), history)
+
+
+class Multiome:
+    """A fitted model. Made by `fit` or `Multiome.load`."""
+
+    def __init__(self, fitted: Fitted, history: pd.DataFrame) -> None:
+        self._fitted = fitted
+        self._history = history
+
+    @property
+    def spec(self) -> DataSpec:
+        """What the model was built for: features, layers, batches."""
+        return self._fitted.spec
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Losses per epoch: columns ``epoch``, ``cells`` (``train`` or ``val``), ``loss`` and ``value``."""
+        return self._history.copy()
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {key}: {s.kind}, {len(s.features):,} features, {s.n_cells:,} cells, {s.likelihood}"
+            + "".join(f"\n    {note}" for note in s.notes)
+            for key, s in self.spec.modalities.items()
+        ]
+        lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
+        return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])
+
+    def embed(
+        self,
+        data: md.MuData | ad.AnnData,
+        *,
+        modality: str | None = None,
+        min_features: float = 0.5,
+        drop_empty: bool = False,
+    ) -> Float[np.ndarray, "cell latent"]:
+        """Latent state of every cell.
+
+        Parameters
+        ----------
+        data
+            Raw counts of at least one modality that the model knows; features are matched by name, in any order.
+        modality
+            Embed from this modality alone. An `AnnData` needs it where the model knows several.
+        min_features
+            Least share of the model's features that must be there; those that are missing contribute nothing.
+        drop_empty
+            Treat cells without a single count as not measured, instead of raising an error.
+
+        Returns
+        -------
+        Posterior means, float32 (cells x latent), not normalised. Rows follow ``data.obs_names``, or the modality's
+        where one is named. A cell with no measured modality is a row of NaN, with a warning.
+        """
+        return embed(self._fitted, data, modality=modality, min_features=min_features, drop_empty=drop_empty)
+
+    def translate(
+        self,
+        data: md.MuData | ad.AnnData,
+        *,
+        source: str,
+        target: str,
+        scale: str | None = None,
+        depth: Depth = "predicted",
+        features: Sequence[str] | None = None,
+        batch: str | Sequence[str] | None = None,
+        seed: int = 0,
+        min_features: float = 0.5,
+        drop_empty: bool = False,
+    ) -> ad.AnnData:
+        """Expected values of one modality in cells where another was measured.
+
+        Parameters
+        ----------
+        data
+            Cells with the source modality.
+        source, target
+            A key of the fitted `MuData`, or the kind of assay where only one key is of that kind.
+        scale
+            ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"`` or ``"foreground"`` (protein), ``"probability"`` (ATAC),
+            ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their default). The result
+            is the expectation of the transformed value, not the transform of the expected one.
+        depth
+            Total counts to predict at: ``"predicted"`` from the source's depth and batch, ``"reference"`` (the training
+            median), or numbers (one per cell).
+        features
+            Only these features of the target.
+        batch
+            Predict as if measured in this experimental batch. By default each cell's own; one that training did not have
+            gets the average effect, with a warning.
+        seed
+            Of the latent states that are averaged over.
+        min_features, drop_empty
+            As in `embed`.
+
+        Returns
+        -------
+        `AnnData`, ``.X`` expected values (float32, cells of the source x features), ``uns["multiome"]`` the scale.
+        """
+        return translate(
+            self._fitted, data, source=source, target=target, scale=scale, depth=depth, features=features, batch=batch,
+            seed=seed, min_features=min_features, drop_empty=drop_empty,
+        )  # fmt: skip
+
+    def impute(
+        self,
+        data: md.MuData | ad.AnnData,
+        target: str,
+        *,
+        scale: str | None = None,
+        n_samples: int = 100,
+        depth: Depth = "predicted",
+        features: Sequence[str] | None = None,
+        batch: str | Sequence[str] | None = None,
+        seed: int = 0,
+        min_features: float = 0.5,
+        drop_empty: bool = False,
+    ) -> Prediction:
+        """Predict a modality from every other one that a cell has, with uncertainty.
+
+        Parameters
+        ----------
+        data
+            Cells with at least one modality that the model knows; the target itself, where measured, is not looked at.
+        target
+            A key of the fitted `MuData`, or a kind of assay such as ``"protein"``.
+        n_samples
+            Posterior predictive draws; more draws give smoother intervals.
+        scale, depth, features, batch, seed, min_features, drop_empty
+            As in `translate`.
+
+        Returns
+        -------
+        A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``.
+        """
+        return impute(
+            self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
+            seed=seed, min_features=min_features, drop_empty=drop_empty,
+        )  # fmt: skip
+
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> None:
+        """Write the model into one file; an interrupted save leaves the old file or the new one, never half.
+
+        Raises
+        ------
+        FileExistsError
+            If ``path`` exists and ``overwrite`` is not set.
+        """
+        archive.save(self._fitted, self._history, path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Multiome:
+        """Read a saved model.
+
+        Raises
+        ------
+        InvalidModelFile
+            If the file is truncated, foreign, or newer than this version of the package can read.
+        """
+        return cls(*archive.load(path))

@@ -1,0 +1,205 @@
+"""`MuData` to `DataSpec` and `CellDataset`: for training, and for cells that a fitted model is shown later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import anndata as ad
+import mudata as md
+import numpy as np
+
+from multiome.data.cells import Cells, cells_of, check_pairing
+from multiome.data.checks import empty_cells, mention_unseen
+from multiome.data.covariates import batch_index, read_covariates
+from multiome.data.dataset import CellDataset
+from multiome.data.matrix import Matrix, checked_values, depth_of, halve, read_matrix
+from multiome.data.spec import DataSpec, ModalitySpec
+from multiome.errors import InvalidPairing, UnknownName, listed, unknown
+from multiome.modalities.base import Modality
+from multiome.modalities.registry import MODALITIES, recognise
+
+
+def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None) -> dict[str, Modality]:
+    """Which key is which assay: as the user says, else by the key's name.
+
+    Raises
+    ------
+    UnknownName
+        If a given key does not exist, or a key is not recognised.
+    InvalidPairing
+        If two keys are recognised as one kind and the user has not said that this is meant.
+    """
+    if given is not None:
+        for key, modality in given.items():
+            if key not in keys:
+                raise unknown("modality", key, list(keys), where=" in `modalities`")
+            if not isinstance(modality, Modality):
+                raise TypeError(f"modalities[{key!r}] must be a Modality such as mo.RNA, got {modality!r}.")
+        return dict(given)
+    found: dict[str, Modality] = {}
+    for key in keys:
+        modality = recognise(key)
+        if modality is None:
+            kinds = {m.name: list(m.aliases[:3]) for m in MODALITIES.values()}
+            raise UnknownName(
+                f"Modality key {key!r} is not recognised (recognised are {kinds}). Say what each key is, for example "
+                f"modalities={{{key!r}: mo.RNA}}; keys left out are not used."
+            )
+        twin = next((k for k, m in found.items() if m is modality), None)
+        if twin is not None:
+            raise InvalidPairing(
+                f"Both {twin!r} and {key!r} look like {modality.name}. Say that this is meant, or leave one out, with "
+                f"modalities={{{twin!r}: mo.{modality.name.upper()}, ...}}."
+            )
+        found[key] = modality
+    return found
+
+
+def prepare(
+    data: md.MuData | ad.AnnData,
+    *,
+    modalities: Mapping[str, Modality] | None,
+    batch_key: str | Sequence[str] | None,
+    drop_empty: bool,
+) -> tuple[DataSpec, CellDataset]:
+    """Check training data, run every modality's recipe, and return the spec with the cells in memory."""
+    cells = cells_of(data, "rna" if isinstance(data, ad.AnnData) and not modalities else next(iter(modalities or {}), None))
+    chosen = resolve_modalities(list(cells.mods), modalities)
+    cells = Cells(cells.obs_names, cells.obs, {k: cells.mods[k] for k in chosen}, {k: cells.rows[k] for k in chosen})
+    for key, adata in cells.mods.items():
+        if not adata.n_obs or not adata.n_vars:
+            raise InvalidPairing(f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from.")
+    check_pairing(cells)
+    covariates = read_covariates(cells, batch_key)
+    specs, matrices = {}, {}
+    for key, modality in chosen.items():
+        specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
+    spec = DataSpec(specs, covariates, len(cells.obs_names))
+    return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
+
+
+def prepare_modality(key: str, adata: ad.AnnData, modality: Modality, *, drop_empty: bool) -> tuple[ModalitySpec, Matrix]:
+    """Run the recipe of one modality on its training cells."""
+    values, coverage = checked_values(key, adata, modality)
+    seen = np.asarray((values if coverage is None else coverage).getnnz(0))
+    mention_unseen(key, int((seen == 0).sum()), values.shape[1])
+    choices = modality.recipe(modality, values, adata.var)
+    if choices.halved:
+        values = halve(values)
+    chosen, rest = np.flatnonzero(choices.selected), np.flatnonzero(~choices.selected)
+    order = np.concatenate([chosen, rest])
+    total = np.asarray(values.sum(0)).ravel()[order] if modality.has_depth else np.ones(len(order))
+    names = adata.var_names.astype(str)
+    draft = ModalitySpec(
+        kind=modality.name,
+        likelihood=choices.likelihood.__name__,
+        transform=modality.transform.__name__,
+        features=tuple(names[chosen]),
+        other_features=tuple(names[rest]) if modality.has_depth else (),
+        share=tuple((total / max(total.sum(), 1e-12)).astype(float).tolist()) if modality.has_depth else (),
+        median_depth=1.0,
+        n_cells=adata.n_obs,
+        has_depth=modality.has_depth,
+        layer=modality.layer,
+        coverage_layer=modality.coverage_layer,
+        halved=choices.halved,
+        n_components=modality.n_components,
+        notes=choices.notes,
+    )
+    depth = depth_of(values, names, draft)
+    if len(rest):
+        values = values[:, chosen]
+        coverage = None if coverage is None else coverage[:, chosen]
+    recorded = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
+    empty = (
+        empty_cells(key, recorded, adata.obs_names, drop_empty=drop_empty)
+        if modality.is_count
+        else np.zeros(adata.n_obs, dtype=bool)
+    )
+    if empty.all():
+        raise InvalidPairing(f"{key!r} has no cell with a count; leave it out with `modalities`.")
+    median = float(np.median(depth[~empty])) if modality.has_depth else 1.0
+    found = np.ones(len(chosen), dtype=bool)
+    return replace(draft, median_depth=median), Matrix(values, coverage, depth, found, empty)
+
+
+def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:
+    """Matrices and the obs map together; empty cells count as not measured."""
+    rows = {}
+    for key, matrix in matrices.items():
+        position = cells.rows[key].copy()
+        there = position >= 0
+        position[there] = np.where(matrix.empty[position[there]], -1, position[there])
+        rows[key] = position
+    exposure = {k: np.maximum(m.depth / spec.modalities[k].median_depth, 1e-3) for k, m in matrices.items()}
+    return CellDataset(matrices, rows, exposure, batches)
+
+
+def read_query(
+    data: md.MuData | ad.AnnData,
+    spec: DataSpec,
+    *,
+    modality: str | None = None,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+) -> tuple[Cells, CellDataset]:
+    """Cells to show a fitted model: every modality that both know, or the one that is named.
+
+    Raises
+    ------
+    UnknownName
+        If no modality of the data was trained on.
+    """
+    if isinstance(data, ad.AnnData):
+        key = spec.key(modality) if modality is not None else only_key(spec)
+        cells = cells_of(data, key)
+        wanted = {key: key}
+    else:
+        cells = cells_of(data)
+        wanted = matching_keys(list(cells.mods), spec)
+        if modality is not None:
+            key = spec.key(modality)
+            if key not in wanted:
+                raise unknown("modality", modality, list(cells.mods), where=" in the data")
+            wanted = {key: wanted[key]}
+            cells = only(cells, wanted[key])
+        if not wanted:
+            raise UnknownName(f"None of the data's modalities {listed(cells.mods)} was trained on ({listed(spec.modalities)}).")
+    view = Cells(
+        cells.obs_names,
+        cells.obs,
+        {key: cells.mods[theirs] for key, theirs in wanted.items()},
+        {key: cells.rows[theirs] for key, theirs in wanted.items()},
+    )
+    matrices = {
+        key: read_matrix(key, adata, spec.modalities[key], min_features=min_features, drop_empty=drop_empty)
+        for key, adata in view.mods.items()
+    }
+    return view, assemble(view, spec, matrices, batch_index(view, spec))
+
+
+def only(cells: Cells, key: str) -> Cells:
+    """The cells of one modality, in its own order; what ``mdata.obs`` says of them stays known."""
+    names = cells.mods[key].obs_names
+    return Cells(names, cells.obs.reindex(names), {key: cells.mods[key]}, {key: np.arange(len(names))})
+
+
+def matching_keys(keys: Sequence[str], spec: DataSpec) -> dict[str, str]:
+    """The model's key of each of the data's: the same name, else the only one of that kind."""
+    found = {key: key for key in keys if key in spec.modalities}
+    for theirs in keys:
+        kind = recognise(theirs)
+        if theirs in found or kind is None:
+            continue
+        fitting = [k for k, s in spec.modalities.items() if s.kind == kind.name and k not in found]
+        if len(fitting) == 1:
+            found[fitting[0]] = theirs
+    return found
+
+
+def only_key(spec: DataSpec) -> str:
+    """The modality of an `AnnData`, where the model has one only."""
+    if len(spec.modalities) == 1:
+        return next(iter(spec.modalities))
+    raise UnknownName(f"The model knows {listed(spec.modalities)}: say which of them the AnnData holds.")

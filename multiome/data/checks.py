@@ -1,0 +1,122 @@
+"""What may be trained on: every complaint is raised here, before anything is computed or written."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from multiome.errors import InvalidCounts, MultiomeWarning, SpecMismatch, listed, unknown
+
+BLOCK = 1 << 22
+"""Values that are tested at once."""
+
+Test = Callable[[np.ndarray], np.ndarray]
+
+
+def where(x: sp.csr_matrix, bad: np.ndarray, obs_names: pd.Index, var_names: pd.Index) -> str:
+    """``cell 'a', feature 'b'`` of the first bad entry, its value, and how many there are."""
+    first = int(np.flatnonzero(bad)[0])
+    row = int(np.searchsorted(x.indptr, first, side="right")) - 1
+    place = f"cell {obs_names[row]!r}, {var_names[x.indices[first]]!r}"
+    return f"{int(bad.sum()):,} values, the first {x.data[first]:g} at {place}"
+
+
+def check_values(
+    key: str,
+    x: sp.csr_matrix,
+    obs_names: pd.Index,
+    var_names: pd.Index,
+    *,
+    is_count: bool,
+    layers: list[str],
+    layer: str | None = None,
+) -> None:
+    """Finite; for count likelihoods also non-negative whole numbers. ``layer`` is where the values come from."""
+    what = repr(key) if layer is None else f"{key!r} (layer {layer!r})"
+    bad = flagged(x.data, lambda v: ~np.isfinite(v))
+    if bad.any():
+        raise InvalidCounts(
+            f"{what} holds NaN or infinite values: {where(x, bad, obs_names, var_names)}. "
+            "Remove these cells or features, or set the values that were not measured aside (absent cells, not zeros)."
+        )
+    if not is_count:
+        return
+    others = [name for name in layers if name != layer]
+    offer = f"There are layers {listed(others)}; " if others else ""
+    tests: dict[str, Test] = {"negative": lambda v: v < 0, "not whole numbers": lambda v: v != np.round(v)}
+    for problem, test in tests.items():
+        bad = flagged(x.data, test)
+        if bad.any():
+            raise InvalidCounts(
+                f"{what} must hold raw counts, but some values are {problem}: {where(x, bad, obs_names, var_names)}. "
+                f"{offer}pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values that are "
+                f"not counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} "
+                "(for example mo.RNA.continuous())."
+            )
+
+
+def flagged(data: np.ndarray, test: Test) -> np.ndarray:
+    """Which values a test complains about; in blocks, so that a large matrix is not copied."""
+    bad = np.zeros(len(data), dtype=bool)
+    for start in range(0, len(data), BLOCK):
+        bad[start : start + BLOCK] = test(data[start : start + BLOCK])
+    return bad
+
+
+def check_coverage(
+    key: str, methylated: sp.csr_matrix, coverage: sp.csr_matrix, obs_names: pd.Index, var_names: pd.Index
+) -> None:
+    """No site has more methylated calls than calls."""
+    excess = (methylated - coverage).tocsr()
+    bad = excess.data > 0
+    if bad.any():
+        raise InvalidCounts(
+            f"{key!r}: methylated calls exceed the coverage by {where(excess, bad, obs_names, var_names)}. "
+            "`.X` must count methylated calls and the coverage layer all calls of the same site."
+        )
+
+
+def empty_cells(key: str, total: np.ndarray, obs_names: pd.Index, *, drop_empty: bool) -> np.ndarray:
+    """Which cells have no count at all although they claim the modality; an error unless they may be dropped."""
+    empty = total <= 0
+    if empty.any() and not drop_empty:
+        raise InvalidCounts(
+            f"{key!r}: {empty.sum():,} of {len(empty):,} cells have not a single count in the features used (first: "
+            f"{listed(obs_names[empty], most=3)}). A cell that was not measured must be absent from the modality, not zero; "
+            "pass drop_empty=True to treat these cells as not measured."
+        )
+    return empty
+
+
+def mention_unseen(key: str, n_unseen: int, n_features: int) -> None:
+    """Features that are zero everywhere are kept; say so once."""
+    if n_unseen:
+        warnings.warn(
+            f"{key!r}: {n_unseen:,} of {n_features:,} features are zero in every cell. They are kept and do no harm, "
+            "but nothing can be learnt about them.",
+            MultiomeWarning,
+            stacklevel=4,
+        )
+
+
+def check_layer(key: str, layer: str | None, layers: list[str], *, purpose: str = "") -> None:
+    """The layer must exist."""
+    if layer is not None and layer not in layers:
+        raise unknown("layer", layer, layers, where=f" of {key!r}{purpose}")
+
+
+def check_found(key: str, n_found: int, names: tuple[str, ...], missing: list[str], min_features: float) -> None:
+    """Enough of the features that the model was trained on must be there."""
+    if n_found < max(min_features * len(names), 1):
+        raise SpecMismatch(
+            f"{key!r}: {len(missing):,} of the {len(names):,} features that the model was trained on are absent "
+            f"({n_found / len(names):.0%} found; first absent: {listed(missing, most=3)}). They would contribute nothing; "
+            f"check the feature names, or pass min_features={floor(n_found / len(names))} to accept that."
+            if n_found
+            else f"{key!r}: none of the {len(names):,} features that the model was trained on is there "
+            f"(expected names like {listed(names, most=3)}). Check the feature names."
+        )

@@ -1,0 +1,92 @@
+"""Experimental batches: where a covariate is looked up, and its levels as integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from multiome.data.cells import Cells
+from multiome.data.spec import Covariate, DataSpec
+from multiome.errors import InvalidPairing, MultiomeError, listed, unknown
+
+UNSEEN = -1
+"""A level that training did not have; it gets the average effect of the training levels."""
+
+
+def column(cells: Cells, name: str) -> pd.Series:
+    """One level per cell, as text: from ``mdata.obs``; where that says nothing from the modalities' ``obs``, which must agree.
+
+    A whole number is one level whether it is stored as ``1`` or, beside missing values, as ``1.0``.
+    """
+    if name in cells.obs:
+        merged = as_text(cells.obs[name])
+    elif any(name in adata.obs for adata in cells.mods.values()):
+        merged = np.full(len(cells.obs_names), None, dtype=object)
+    else:
+        exist = {*cells.obs.columns, *(c for a in cells.mods.values() for c in a.obs.columns)}
+        raise unknown("batch_key", name, sorted(map(str, exist)))
+    unsaid = missing = pd.isna(merged)
+    source: list[str] = []
+    for key in [key for key, adata in cells.mods.items() if name in adata.obs and missing.any()]:
+        there = cells.observed(key)
+        values = np.full(len(merged), None, dtype=object)
+        values[there] = as_text(cells.mods[key].obs[name])[cells.rows[key][there]]
+        clash = unsaid & ~missing & ~pd.isna(values) & (merged != values)
+        if clash.any():
+            first = int(np.flatnonzero(clash)[0])
+            raise InvalidPairing(
+                f"batch_key {name!r}: {listed(source)} and {key!r} disagree in {clash.sum():,} cells (first: "
+                f"{cells.obs_names[first]!r} is {merged[first]!r} and {values[first]!r}). "
+                f"Put the right values into mdata.obs[{name!r}]."
+            )
+        merged = np.where(missing, values, merged)
+        missing = pd.isna(merged)
+        source.append(key)
+    if missing.any():
+        raise MultiomeError(
+            f"batch_key {name!r} has no value in {missing.sum():,} cells (first: {listed(cells.obs_names[missing], most=3)}). "
+            "Give every cell a level, for example 'unknown'."
+        )
+    return pd.Series(merged, index=cells.obs_names)
+
+
+def as_text(values: pd.Series) -> np.ndarray:
+    """Levels as strings, None where missing."""
+    codes, levels = pd.factorize(values)
+    names = [str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in levels]
+    return np.asarray([*names, None], dtype=object)[codes]
+
+
+def read_covariates(cells: Cells, batch_key: str | Sequence[str] | None) -> tuple[Covariate, ...]:
+    """The covariates of the training cells, levels sorted."""
+    names = [] if batch_key is None else [batch_key] if isinstance(batch_key, str) else list(batch_key)
+    found = []
+    for name in names:
+        counts = column(cells, name).value_counts().sort_index()
+        found.append(Covariate(name, tuple(str(level) for level in counts.index), tuple(int(n) for n in counts)))
+    return tuple(found)
+
+
+def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
+    """Level of each covariate per cell (cells x covariates); `UNSEEN` where training did not have it, or nothing says."""
+    index = np.full((len(cells.obs_names), len(spec.covariates)), UNSEEN, dtype=np.int64)
+    for i, covariate in enumerate(spec.covariates):
+        exists = covariate.name in cells.obs or any(covariate.name in a.obs for a in cells.mods.values())
+        if exists:
+            index[:, i] = pd.Index(covariate.levels).get_indexer(column(cells, covariate.name))
+    return index
+
+
+def fixed_batch_index(spec: DataSpec, batch: str | Sequence[str], n_cells: int) -> np.ndarray:
+    """The same level for every cell: predict as if measured there."""
+    levels = [batch] if isinstance(batch, str) else list(batch)
+    if len(levels) != len(spec.covariates):
+        names = [c.name for c in spec.covariates]
+        raise MultiomeError(f"`batch` must name one level per covariate {names}, got {levels}.")
+    for level, covariate in zip(levels, spec.covariates, strict=True):
+        if level not in covariate.levels:
+            raise unknown("batch", level, covariate.levels, where=f" of {covariate.name!r}")
+    row = [covariate.levels.index(level) for level, covariate in zip(levels, spec.covariates, strict=True)]
+    return np.tile(np.asarray(row, dtype=np.int64), (n_cells, 1))

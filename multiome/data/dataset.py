@@ -1,0 +1,65 @@
+"""Cells as minibatches: CSR rows picked by index, absent modalities as empty unobserved rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from multiome.data.matrix import Matrix
+from multiome.types import Batch, SparseRows
+
+
+@dataclass(frozen=True)
+class CellDataset:
+    """All cells that a verb works on, in memory."""
+
+    matrices: Mapping[str, Matrix]
+    rows: Mapping[str, np.ndarray]
+    """Row of each cell in each modality's matrix; -1 where it was not measured."""
+    exposure: Mapping[str, np.ndarray]
+    """Depth over the training median, per row of each matrix."""
+    batch_index: np.ndarray
+    """Level of each covariate (cells x covariates)."""
+
+    def __len__(self) -> int:
+        return len(self.batch_index)
+
+    def observed(self, key: str) -> np.ndarray:
+        """Which cells have this modality."""
+        return self.rows[key] >= 0
+
+    def take(self, index: np.ndarray) -> Batch:
+        """The minibatch of some cells."""
+        counts, coverage, observed, exposure = {}, {}, {}, {}
+        for key, matrix in self.matrices.items():
+            rows = self.rows[key][index]
+            there = rows >= 0
+            counts[key] = pick(matrix.values, rows)
+            if matrix.coverage is not None:
+                coverage[key] = pick(matrix.coverage, rows)
+            observed[key] = torch.from_numpy(there)
+            depth = np.where(there, self.exposure[key][np.maximum(rows, 0)], 1).astype(np.float32)
+            exposure[key] = torch.from_numpy(depth)[:, None]
+        return Batch(
+            torch.from_numpy(np.asarray(index, dtype=np.int64)),
+            counts,
+            observed,
+            exposure,
+            torch.from_numpy(self.batch_index[index]),
+            coverage,
+        )
+
+
+def pick(x: sp.csr_matrix, rows: np.ndarray) -> SparseRows:
+    """CSR rows by index; an index of -1 is an empty row."""
+    there = rows >= 0
+    if there.all():
+        return SparseRows.from_scipy(x[rows])
+    part = x[rows[there]]
+    length = np.zeros(len(rows) + 1, dtype=np.int64)
+    length[1:][there] = np.diff(part.indptr)
+    return SparseRows.from_scipy(sp.csr_matrix((part.data, part.indices, np.cumsum(length)), shape=(len(rows), x.shape[1])))

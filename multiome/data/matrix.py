@@ -1,0 +1,142 @@
+"""One modality's values as CSR in the model's feature order, with depths and what was missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from multiome.data.checks import check_coverage, check_found, check_layer, check_values, empty_cells
+from multiome.data.spec import ModalitySpec
+from multiome.errors import unknown
+from multiome.modalities.base import Modality
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Values of the cells that have one modality (cells x model features)."""
+
+    values: sp.csr_matrix
+    coverage: sp.csr_matrix | None
+    """Total calls, on the entries of ``values`` (methylation)."""
+    depth: np.ndarray
+    """Total count per cell over all features; estimated where features are missing."""
+    found: np.ndarray
+    """Which of the model's features the data have."""
+    empty: np.ndarray
+    """Cells that claim the modality without a single count."""
+
+
+def raw_values(key: str, adata: ad.AnnData, layer: str | None) -> sp.csr_matrix:
+    """The layer, or ``.X``, as CSR float32; stored zeros stay, and memory is shared with the data where it can be."""
+    x = adata.X if layer is None else adata.layers[layer]
+    if x is None:
+        raise unknown("values", ".X", list(adata.layers), where=f" of {key!r}: name a layer with ...with_layer()")
+    if hasattr(x, "to_memory"):
+        x = x.to_memory()
+    elif isinstance(x, h5py.Dataset):
+        x = x[:]
+    csr = sp.csr_matrix(x)
+    if csr.dtype != np.float32:
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so later
+            data = csr.data.astype(np.float32)
+        csr = sp.csr_matrix((data, csr.indices, csr.indptr), shape=csr.shape)
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return csr
+
+
+def checked_values(key: str, adata: ad.AnnData, modality: Modality) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
+    """Values and coverage (on the same entries), after every check that needs no model."""
+    layers = list(adata.layers)
+    names = adata.obs_names, adata.var_names
+    check_layer(key, modality.layer, layers)
+    values = raw_values(key, adata, modality.layer)
+    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
+    if modality.coverage_layer is None:
+        return values, None
+    check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
+    coverage = raw_values(key, adata, modality.coverage_layer)
+    check_values(key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer)
+    check_coverage(key, values, coverage, *names)
+    coverage = without_zeros(coverage)
+    return on_entries(values, coverage), coverage
+
+
+def without_zeros(x: sp.csr_matrix) -> sp.csr_matrix:
+    """The same matrix without stored zeros; a copy only where there are some."""
+    if np.all(x.data):
+        return x
+    x = x.copy()
+    x.eliminate_zeros()
+    return x
+
+
+def on_entries(values: sp.csr_matrix, coverage: sp.csr_matrix) -> sp.csr_matrix:
+    """The values with exactly the entries of the coverage (which stores no zeros), zeros stored."""
+    # 2 * coverage + values has every entry of the coverage and no cancellation; values never exceed the coverage
+    both = sp.csr_matrix(values + 2 * coverage)
+    return sp.csr_matrix((both.data - 2 * coverage.data, coverage.indices, coverage.indptr), shape=coverage.shape)
+
+
+def halve(values: sp.csr_matrix) -> sp.csr_matrix:
+    """Cut sites to fragments."""
+    return sp.csr_matrix((np.ceil(values.data / 2), values.indices, values.indptr), shape=values.shape)
+
+
+def read_matrix(
+    key: str, adata: ad.AnnData, spec: ModalitySpec, *, min_features: float = 0.5, drop_empty: bool = False
+) -> Matrix:
+    """Match features by name, in any order; what is missing is marked, never silently zero.
+
+    Raises
+    ------
+    SpecMismatch
+        If less than ``min_features`` of the model's features are there.
+    InvalidCounts
+        If the values do not suit the likelihood.
+    """
+    names = adata.var_names
+    place = names.get_indexer(list(spec.features))
+    found = place >= 0
+    missing = [spec.features[i] for i in np.flatnonzero(~found)]
+    check_found(key, int(found.sum()), spec.features, missing, min_features)
+    values, coverage = checked_values(key, adata, spec.modality)
+    if spec.halved:
+        values = halve(values)
+    depth = depth_of(values, names, spec)
+    identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
+    if not identity:
+        values = reorder(values, place)
+        coverage = None if coverage is None else reorder(coverage, place)
+    if not spec.modality.is_count:
+        return Matrix(values, coverage, depth, found, np.zeros(adata.n_obs, dtype=bool))
+    recorded = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
+    empty = empty_cells(key, recorded, adata.obs_names, drop_empty=drop_empty)
+    return Matrix(values, coverage, depth, found, empty)
+
+
+def depth_of(values: sp.csr_matrix, names: pd.Index, spec: ModalitySpec) -> np.ndarray:
+    """Total over the features that training counted, scaled up for those that are missing."""
+    if not spec.has_depth:
+        return np.ones(values.shape[0], dtype=np.float32)
+    counted = names.get_indexer(list(spec.features + spec.other_features))
+    share = float(np.asarray(spec.share)[counted >= 0].sum())
+    weight = np.zeros(values.shape[1], dtype=np.float32)
+    weight[counted[counted >= 0]] = 1
+    return (values @ weight / max(share, 1e-6)).astype(np.float32)
+
+
+def reorder(x: sp.csr_matrix, place: np.ndarray) -> sp.csr_matrix:
+    """Columns in the model's order; ``place`` is -1 where a feature is missing. Stored zeros stay stored."""
+    found = place >= 0
+    part = x[:, place[found]]
+    moved = np.flatnonzero(found).astype(part.indices.dtype)[part.indices]
+    out = sp.csr_matrix((part.data, moved, part.indptr), shape=(x.shape[0], len(place)))
+    out.sort_indices()
+    return out

@@ -1,0 +1,110 @@
+"""What a model was built for: features, layers, depths and experimental batches, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from multiome.errors import unknown
+from multiome.modalities.base import Modality, keep_everything
+from multiome.modalities.registry import LIKELIHOODS, MODALITIES, TRANSFORMS, recognise
+
+
+@dataclass(frozen=True)
+class ModalitySpec:
+    """One modality of the training data."""
+
+    kind: str
+    likelihood: str
+    transform: str
+    features: tuple[str, ...]
+    """The features that the model uses, in its order."""
+    other_features: tuple[str, ...]
+    """The features that count towards a cell's depth only."""
+    share: tuple[float, ...]
+    """Each feature's mean share of the depth, in the order of ``features + other_features``."""
+    median_depth: float
+    """Exposure 1: the median depth of the training cells (1 where a modality has no depth)."""
+    n_cells: int
+    has_depth: bool
+    layer: str | None
+    coverage_layer: str | None
+    halved: bool
+    n_components: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def modality(self) -> Modality:
+        """The modality object that this was made from."""
+        known = MODALITIES[self.kind]
+        return replace(
+            known,
+            likelihood=LIKELIHOODS[self.likelihood],
+            transform=TRANSFORMS[self.transform],
+            has_depth=self.has_depth,
+            layer=self.layer,
+            coverage_layer=self.coverage_layer,
+            n_components=self.n_components,
+            recipe=keep_everything,
+        )
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One experimental batch variable: its levels and how many training cells each has."""
+
+    name: str
+    levels: tuple[str, ...]
+    n_cells: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Modalities by their key in the `MuData`, and covariates."""
+
+    modalities: Mapping[str, ModalitySpec]
+    covariates: tuple[Covariate, ...]
+    n_cells: int
+
+    def key(self, name: str) -> str:
+        """An exact key, else the one modality of that kind, else an error that lists the keys.
+
+        Raises
+        ------
+        UnknownName
+            If nothing, or more than one modality, fits ``name``.
+        """
+        if name in self.modalities:
+            return name
+        kind = recognise(name)
+        fitting = [k for k, s in self.modalities.items() if kind is not None and s.kind == kind.name]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise unknown("modality", name, list(self.modalities), where=f" (several are of kind {fitting[0]!r})")
+        raise unknown("modality", name, list(self.modalities))
+
+    def to_json(self) -> dict[str, Any]:
+        """A value of plain lists, strings and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> DataSpec:
+        """The inverse of `to_json`."""
+        sequences = ("features", "other_features", "share", "notes")
+        return cls(
+            {
+                key: ModalitySpec(**{**spec, **{name: tuple(spec[name]) for name in sequences}})
+                for key, spec in value["modalities"].items()
+            },
+            tuple(Covariate(c["name"], tuple(c["levels"]), tuple(c["n_cells"])) for c in value["covariates"]),
+            value["n_cells"],
+        )
+
+    def average_batch(self, covariate: int) -> np.ndarray:
+        """Share of training cells per level of one covariate."""
+        n = np.asarray(self.covariates[covariate].n_cells, dtype=np.float32)
+        return n / n.sum()

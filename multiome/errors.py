@@ -1,0 +1,56 @@
+"""Error types, and the helpers that phrase messages: what was given, what was expected, what exists, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class MultiomeError(ValueError):
+    """Any complaint of this package about what it was given."""
+
+
+class InvalidCounts(MultiomeError):
+    """Values that the chosen likelihood cannot describe."""
+
+
+class InvalidPairing(MultiomeError):
+    """Cells or features whose names do not say which is which."""
+
+
+class SpecMismatch(MultiomeError):
+    """Data that do not fit what the model was trained on."""
+
+
+class UnknownName(MultiomeError):
+    """A modality, layer, covariate, feature or scale that does not exist."""
+
+
+class InvalidModelFile(MultiomeError):
+    """A file that is not a saved model, or only part of one."""
+
+
+class TrainingDiverged(MultiomeError):
+    """A loss that became NaN or infinite."""
+
+
+class MultiomeWarning(UserWarning):
+    """Something a user should know before trusting the result."""
+
+
+def listed(names: Iterable[object], *, most: int = 8) -> str:
+    """``'a', 'b', 'c' and 9 more``."""
+    shown = [str(name) for name in names]
+    head = ", ".join(repr(name) for name in shown[:most])
+    return f"{head} and {len(shown) - most:,} more" if len(shown) > most else head or "none"
+
+
+def nearest(name: str, known: Iterable[object]) -> str:
+    """A clause that offers the closest existing names, or nothing."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def unknown(what: str, name: object, known: Sequence[object], *, where: str = "") -> UnknownName:
+    """The error for a name that does not exist, with what does."""
+    return UnknownName(f"Unknown {what} {name!r}{where}; there is {listed(known)}.{nearest(str(name), known)}")

@@ -1,0 +1,73 @@
+"""Everything the model holds for one modality: what its encoder sees, its expert, its features, its likelihood."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pyro.distributions.torch_distribution import TorchDistributionMixin
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from multiome.data.spec import ModalitySpec
+from multiome.model.components import principal_components
+from multiome.model.config import ModelConfig
+from multiome.nn.decoder import Head
+from multiome.nn.encoder import CellEncoder, Projection
+from multiome.types import SparseRows
+
+
+class Channel(nn.Module):
+    """One modality's way into the latent space and out of it."""
+
+    def __init__(self, spec: ModalitySpec, config: ModelConfig, n_components: int) -> None:
+        super().__init__()
+        n_features = len(spec.features)
+        modality = spec.modality
+        self.median_depth = spec.median_depth
+        self.transform = modality.transform(n_features)
+        self.projection = Projection(torch.zeros(n_features, n_components), torch.zeros(n_features))
+        self.encoder = CellEncoder(n_components, config.n_latent, n_hidden=config.n_hidden, dropout=config.dropout)
+        self.head = Head(n_features, config.n_features_latent, n_outputs=modality.likelihood.n_outputs)
+        self.likelihood = modality.likelihood(n_features)
+
+    def initialise(
+        self, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None
+    ) -> None:
+        """Set statistics, components and the average profile from training cells."""
+        self.transform.fit(rows, coverage)
+        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage)
+        loadings, centre = principal_components(seen, self.projection.loadings.shape[1])
+        self.projection.loadings.zero_()
+        self.projection.loadings[:, : loadings.shape[1]] = loadings
+        self.projection.centre.copy_(centre)
+        self.likelihood.initialise(rows, exposure if coverage is None else coverage)
+
+    def components(
+        self,
+        rows: SparseRows,
+        exposure: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None,
+        found: Bool[Tensor, " feature"] | None = None,
+    ) -> Float[Tensor, "cell component"]:
+        """Principal component scores."""
+        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage)
+        return self.projection(seen, found)
+
+    def encode(
+        self,
+        rows: SparseRows,
+        exposure: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None,
+        found: Bool[Tensor, " feature"] | None = None,
+    ) -> Normal:
+        """The expert q(z | x_m)."""
+        return self.encoder(self.components(rows, exposure, coverage, found))
+
+    def decode(
+        self,
+        h: Float[Tensor, "cell hidden"],
+        exposure: Float[Tensor, "cell 1"] | Float[Tensor, "cell feature"],
+        features: Int[Tensor, " feature"] | None = None,
+    ) -> TorchDistributionMixin:
+        """The distribution of the values, given the trunk's output."""
+        return self.likelihood(self.head(h, features), exposure=exposure, features=features)

@@ -1,0 +1,108 @@
+"""The generative model of multi-omics cells, and its guide.
+
+Letters: z latent state, h trunk output, x_m values of modality m, l_m exposure (depth over the training median).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import torch
+from jaxtyping import Bool, Float, Int
+from pyro import poutine
+from torch import Tensor, nn
+
+from multiome.data.spec import DataSpec
+from multiome.model.channel import Channel
+from multiome.model.config import ModelConfig
+from multiome.nn.decoder import Trunk
+from multiome.nn.fusion import product_of_experts
+from multiome.types import Batch, Latent
+
+Sampled = Mapping[str, Int[Tensor, " feature"]]
+"""The features whose likelihood a step evaluates, for modalities where it is not all of them."""
+
+
+class MultiomeVAE(nn.Module):
+    """Encoders, product of experts, decoders.
+
+    ``z ~ N(0, I)``; ``h = trunk(z, batch effects)``; ``x_m ~ likelihood_m(h @ V_m.T, l_m)`` for every observed modality;
+    ``q(z | x)`` is the product of the prior and the observed experts ``q(z | x_m)``.
+    """
+
+    def __init__(self, spec: DataSpec, config: ModelConfig) -> None:
+        super().__init__()
+        self.n_cells = spec.n_cells
+        self.n_latent = config.n_latent
+        self.keys = tuple(spec.modalities)
+        self.channels = nn.ModuleList(
+            Channel(s, config, max(1, min(s.n_components, len(s.features)))) for s in spec.modalities.values()
+        )
+        self.trunk = Trunk(
+            config.n_latent,
+            config.n_features_latent,
+            shares=[spec.average_batch(i) for i in range(len(spec.covariates))],
+            n_batch_latent=config.n_batch_latent,
+            n_hidden=config.n_hidden,
+            dropout=config.dropout,
+        )
+
+    def channel(self, key: str) -> Channel:
+        """Everything held for one modality."""
+        channel = self.channels[self.keys.index(key)]
+        assert isinstance(channel, Channel)
+        return channel
+
+    def encode(self, batch: Batch, found: Mapping[str, Bool[Tensor, " feature"]] | None = None) -> Latent:
+        """Experts of the modalities in the batch, and their product with the prior."""
+        experts = {
+            key: self.channel(key).encode(
+                batch.counts[key], batch.exposure[key], batch.coverage.get(key), None if found is None else found.get(key)
+            )
+            for key in batch.counts
+        }
+        return Latent(experts, product_of_experts(experts, batch.observed))
+
+    def exposure(self, batch: Batch, key: str, features: Int[Tensor, " feature"] | None) -> Tensor:
+        """What scales a cell's values: its depth, or each site's coverage."""
+        return batch.coverage[key].dense(features) if key in batch.coverage else batch.exposure[key]
+
+    def model(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
+        """p(z) p(x | z), over the observed modalities; sampled features stand for all of them."""
+        with pyro.plate("cell", self.n_cells, subsample=batch.index):
+            with poutine.scale(scale=prior_weight):
+                zero = torch.zeros(len(batch), self.n_latent, device=batch.index.device)
+                z = pyro.sample("z", dist.Normal(zero, 1.0).to_event(1))
+            h = self.trunk(z, self.trunk.batch_effect(batch.batch_index))
+            for key in batch.counts:
+                features = sampled.get(key)
+                channel = self.channel(key)
+                share = 1.0 if features is None else channel.likelihood.n_features / len(features)
+                x = batch.counts[key].dense(features)
+                p = channel.decode(h, self.exposure(batch, key, features), features)
+                # mosaic data: an unmeasured assay says nothing
+                with poutine.mask(mask=batch.observed[key]), poutine.scale(scale=share):
+                    pyro.sample(key, p.to_event(1), obs=x)
+
+    def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
+        """q(z | x), computed once by `encode`."""
+        with pyro.plate("cell", self.n_cells, subsample=batch.index), poutine.scale(scale=prior_weight):
+            pyro.sample("z", dist.Normal(latent.joint.loc, latent.joint.scale).to_event(1))
+
+    def decode(
+        self, z: Float[Tensor, "cell latent"], batch: Batch, key: str, exposure: Tensor, features: Tensor | None = None
+    ) -> dist.TorchDistribution:
+        """The distribution of one modality's values at given latent states."""
+        h = self.trunk(z, self.trunk.batch_effect(batch.batch_index))
+        return self.channel(key).decode(h, exposure, features)
+
+    def log_likelihoods(self, batch: Batch, latent: Latent) -> dict[str, Float[Tensor, ""]]:
+        """Mean log-likelihood per observed cell of each modality, at the posterior mean of the joint state."""
+        found = {}
+        for key in batch.counts:
+            p = self.decode(latent.joint.loc, batch, key, self.exposure(batch, key, None))
+            found[key] = p.log_prob(batch.counts[key].dense()).sum(-1)[batch.observed[key]].mean()
+        return found

@@ -1,0 +1,48 @@
+"""One modality's expert: principal components of its transformed values, then a small residual network."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.distributions import Normal
+from torch.nn.functional import embedding_bag, softplus
+
+from multiome.nn.mlp import ResidualMLP
+from multiome.types import SparseRows
+
+MIN_SCALE = 0.02
+"""No expert is surer than this; keeps precisions finite."""
+
+
+class Projection(nn.Module):
+    """Centred values times fixed loadings; a feature that is missing, or dropped, contributes nothing."""
+
+    loadings: Tensor
+    centre: Tensor
+
+    def __init__(self, loadings: Float[Tensor, "feature component"], centre: Float[Tensor, " feature"]) -> None:
+        super().__init__()
+        self.register_buffer("loadings", loadings)
+        self.register_buffer("centre", centre)
+
+    def forward(
+        self, rows: SparseRows, found: Bool[Tensor, " feature"] | None = None
+    ) -> Float[Tensor, "cell component"]:
+        weight = self.loadings if found is None else self.loadings * found[:, None]
+        total = embedding_bag(
+            rows.indices, weight, rows.indptr[:-1], mode="sum", per_sample_weights=rows.values.to(weight.dtype)
+        )
+        return total - self.centre @ weight
+
+
+class CellEncoder(nn.Module):
+    """Components of one modality to its expert q(z | x_m); never told the experimental batch."""
+
+    def __init__(self, n_in: int, n_latent: int, *, n_hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.network = ResidualMLP(n_in, 2 * n_latent, n_hidden=n_hidden, dropout=dropout)
+
+    def forward(self, components: Float[Tensor, "cell component"]) -> Normal:
+        loc, raw = self.network(components).chunk(2, dim=-1)
+        return Normal(loc, softplus(raw) + MIN_SCALE, validate_args=False)

@@ -1,0 +1,30 @@
+"""A residual multilayer perceptron: the linear map first, what it misses on top."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ResidualMLP(nn.Module):
+    """``linear(x) + mlp(x)``; the nonlinear part starts at 0, so a fresh network is the linear map."""
+
+    def __init__(self, n_in: int, n_out: int, *, n_hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(n_in, n_out)
+        self.mlp = nn.Sequential(
+            nn.Linear(n_in, n_hidden),
+            nn.LayerNorm(n_hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(n_hidden, n_hidden),
+            nn.LayerNorm(n_hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(n_hidden, n_out),
+        )
+        nn.init.zeros_(self.mlp[-1].weight)
+        nn.init.zeros_(self.mlp[-1].bias)
+
+    def forward(self, x: Float[Tensor, "cell in"]) -> Float[Tensor, "cell out"]:
+        return self.linear(x) + self.mlp(x)

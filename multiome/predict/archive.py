@@ -1,0 +1,117 @@
+"""A fitted model as one file: a zip of weights, spec, configuration and history, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from multiome.data.spec import DataSpec
+from multiome.errors import InvalidModelFile
+from multiome.model.config import ModelConfig
+from multiome.model.vae import MultiomeVAE
+from multiome.predict.depth import DepthModel
+from multiome.predict.fitted import Fitted
+
+FORMAT = 1
+"""Raised when older versions of the package could not read the file; this version reads every format up to it."""
+
+
+def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
+    """A path that may be written.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there and must not be replaced.
+    FileNotFoundError
+        If the folder does not exist.
+    """
+    target = Path(path)
+    if target.is_dir() or (target.exists() and not overwrite):
+        raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"The folder {target.absolute().parent} does not exist; make it first.")
+    return target
+
+
+def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, overwrite: bool = False) -> None:
+    """Write the archive beside its target and rename it into place: a killed process leaves the old file or the new one."""
+    target = check_output(path, overwrite=overwrite)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in fitted.vae.state_dict().items()}
+    members = {
+        "format.json": json.dumps({"format": FORMAT, "package": "multiome"}).encode(),
+        "spec.json": json.dumps(fitted.spec.to_json()).encode(),
+        "config.json": json.dumps(asdict(fitted.config)).encode(),
+        "depth.json": json.dumps(fitted.depth.to_json()).encode(),
+        "history.csv": history.to_csv(index=False).encode(),
+        "weights.safetensors": save_tensors(weights),
+    }
+    handle, draft = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for name, content in members.items():
+                    archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o666 & ~current_umask())
+        Path(draft).replace(target)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def current_umask() -> int:
+    """The permissions that the user does not grant to new files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
+    """Read what `save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InvalidModelFile
+        If the file is truncated, not a model of this package, or of a newer format.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise FileNotFoundError(f"There is no model at {source}.")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        label = json.loads(members["format.json"])
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        raise InvalidModelFile(
+            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). It may be truncated, or another kind of file."
+        ) from error
+    if label.get("package") != "multiome" or not isinstance(label.get("format"), int):
+        raise InvalidModelFile(f"{source} is a zip archive, but not a model saved by multiome.")
+    if label["format"] > FORMAT:
+        raise InvalidModelFile(
+            f"{source} has format {label['format']}, this version of multiome reads up to {FORMAT}; update multiome to load it."
+        )
+    try:
+        spec = DataSpec.from_json(json.loads(members["spec.json"]))
+        config = ModelConfig(**json.loads(members["config.json"]))
+        depth = DepthModel.from_json(json.loads(members["depth.json"]))
+        history = pd.read_csv(StringIO(members["history.csv"].decode()))
+        vae = MultiomeVAE(spec, config)
+        vae.load_state_dict(load_tensors(members["weights.safetensors"]))
+    except Exception as error:
+        raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
+    vae.eval()
+    return Fitted(vae, spec, config, depth), history

@@ -1,0 +1,124 @@
+"""The result of imputing a modality: expected values, and draws that say how sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from jaxtyping import Float
+
+from multiome.errors import SpecMismatch, listed
+from multiome.metrics.calibration import pit
+from multiome.predict.scale import transform_observed
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted values of one modality (cells x features), on one scale.
+
+    ``std``, `interval` and `pit` describe a new measurement: they include the sampling noise of counts.
+    """
+
+    mean: Float[np.ndarray, "cell feature"]
+    """Expected value on ``scale``; rows of cells without any measured source are NaN."""
+    draws: Float[np.ndarray, "draw cell feature"] = field(repr=False)
+    """Posterior predictive draws on ``scale``."""
+    scale: str
+    """``"counts"``, ``"log_cp10k"``, ``"clr"``, ``"probability"``, ``"fraction"``, ``"foreground"`` or ``"values"``."""
+    modality: str
+    """The key of the predicted modality."""
+    obs: pd.DataFrame = field(repr=False)
+    features: pd.Index = field(repr=False)
+    all_features: pd.Index = field(repr=False)
+    """Every feature of the modality; a cell's CLR and CP10k refer to all of them."""
+    coverage_layer: str | None = None
+    halved: bool = False
+
+    @property
+    def std(self) -> Float[np.ndarray, "cell feature"]:
+        """Standard deviation of a new measurement."""
+        return self.draws.std(0, ddof=1 if len(self.draws) > 1 else 0)
+
+    def interval(self, level: float = 0.9) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, "cell feature"]]:
+        """Lower and upper end of the central interval that holds a new measurement with probability ``level``.
+
+        Counts are discrete, so a closed interval holds more than ``level`` even where the model is exactly right; judge
+        calibration with `pit`.
+
+        Raises
+        ------
+        ValueError
+            If ``level`` is not between 0 and 1, or there are too few draws to see its tails.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"`level` must lie between 0 and 1, got {level!r}.")
+        needed = int(np.ceil(2 / (1 - level) - 1e-9))
+        if len(self.draws) < needed:
+            raise ValueError(
+                f"A {level:.0%} interval needs at least {needed} draws, there are {len(self.draws)}; "
+                f"impute with n_samples={needed} or more."
+            )
+        lower, upper = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return lower.astype(np.float32), upper.astype(np.float32)
+
+    def pit(self, observed: ad.AnnData, *, seed: int = 0) -> Float[np.ndarray, "cell feature"]:
+        """Randomised probability integral transform of observed raw values: uniform where the model is calibrated.
+
+        Parameters
+        ----------
+        observed
+            Raw values of the predicted modality for the same cells (same ``obs_names``, any order of features).
+        seed
+            Of the randomisation between equal counts.
+
+        Returns
+        -------
+        ``F(x - 1) + V p(x)``, ``V`` uniform (Czado et al. 2009), cells x features; NaN where nothing was observed.
+        """
+        values, coverage = self.observed_values(observed)
+        if coverage is None:
+            return pit(self.draws, values, seed=seed)
+        rng = np.random.default_rng(seed)
+        calls = rng.binomial(coverage.astype(np.int64), np.nan_to_num(self.draws)).astype(np.float32)
+        result = pit(calls, values, seed=seed)
+        result[coverage == 0] = np.nan
+        return result
+
+    def observed_values(self, observed: ad.AnnData) -> tuple[np.ndarray, np.ndarray | None]:
+        """Raw values on this scale, in the order of this prediction, and the coverage of methylation."""
+        rows = observed.obs_names.get_indexer(self.obs.index)
+        columns = observed.var_names.get_indexer(self.all_features)
+        if (rows < 0).any():
+            absent = self.obs.index[rows < 0]
+            raise SpecMismatch(f"{len(absent):,} predicted cells are not in `observed` (first: {listed(absent, most=3)}).")
+        if (columns < 0).any():
+            absent = self.all_features[columns < 0]
+            raise SpecMismatch(f"{len(absent):,} features of {self.modality!r} are not in `observed` (first: {listed(absent, most=3)}).")
+        raw = sp.csr_matrix(observed.X)[rows][:, columns]
+        if self.halved:
+            raw = sp.csr_matrix((np.ceil(raw.data / 2), raw.indices, raw.indptr), shape=raw.shape)
+        shown = self.all_features.get_indexer(self.features)
+        values = transform_observed(raw, self.scale)[:, shown]
+        if self.coverage_layer is None:
+            return values, None
+        return values, sp.csr_matrix(observed.layers[self.coverage_layer])[rows][:, columns[shown]].toarray()
+
+    def to_anndata(self) -> ad.AnnData:
+        """``.X`` the mean, ``layers["std"]``, and the scale in ``uns["multiome"]``."""
+        return as_anndata(self.mean, self.obs, self.features, self.scale, self.modality, layers={"std": self.std})
+
+
+def as_anndata(
+    mean: np.ndarray, obs: pd.DataFrame, features: pd.Index, scale: str, modality: str, *, layers: dict | None = None
+) -> ad.AnnData:
+    """Predicted values as users handle them."""
+    return ad.AnnData(
+        mean,
+        obs=obs.copy(),
+        var=pd.DataFrame(index=features),
+        layers=layers or {},
+        uns={"multiome": {"scale": scale, "modality": modality}},
+    )

@@ -1,0 +1,87 @@
+"""The scales a prediction can be on: expectations of the transformed value, draws of it, and the same of observed counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from multiome.errors import unknown
+
+SCALES: dict[str, tuple[str, ...]] = {
+    "rna": ("counts", "log_cp10k"),
+    "atac": ("counts", "probability"),
+    "protein": ("counts", "clr", "foreground"),
+    "methylation": ("fraction",),
+}
+"""What each kind of modality can be predicted on; the first is the default."""
+CONTINUOUS = ("values",)
+"""The one scale of a modality with a normal likelihood: as it was given."""
+
+
+def check_scale(scale: str | None, kind: str, *, is_count: bool, key: str) -> str:
+    """The scale to use.
+
+    Raises
+    ------
+    UnknownName
+        If this kind of modality cannot be predicted on that scale.
+    """
+    known = SCALES[kind] if is_count else CONTINUOUS
+    if scale is None:
+        return known[0]
+    if scale not in known:
+        raise unknown("scale", scale, known, where=f" for {key!r}")
+    return scale
+
+
+def expectation(p: Any, scale: str, total: Tensor) -> Tensor:
+    """The expected transformed value (cell x feature); ``total`` is each cell's total count (cell x 1)."""
+    match scale:
+        case "log_cp10k":
+            return p.expected_log1p(1e4 / total)
+        case "clr":
+            logged = p.expected_log1p(torch.ones_like(total))
+            return logged - logged.mean(-1, keepdim=True)
+        case "probability":
+            return -torch.expm1(p.log_prob(torch.zeros_like(p.mean)))
+        case "foreground":
+            return p.foreground
+        case "fraction":
+            return p.fraction
+        case _:
+            return p.mean
+
+
+def draw(p: Any, scale: str, total: Tensor) -> Tensor:
+    """One draw of the transformed value (cell x feature)."""
+    match scale:
+        case "log_cp10k":
+            return torch.log1p(p.sample() * 1e4 / total)
+        case "clr":
+            logged = torch.log1p(p.sample())
+            return logged - logged.mean(-1, keepdim=True)
+        case "probability":
+            return (p.sample() > 0).float()
+        case "foreground":
+            return torch.bernoulli(p.foreground)
+        case "fraction":
+            a, b = p.fraction * p.concentration, (1 - p.fraction) * p.concentration
+            return torch.distributions.Beta(a.clamp_min(1e-4), b.clamp_min(1e-4)).sample()
+        case _:
+            return p.sample()
+
+
+def transform_observed(values: sp.csr_matrix, scale: str) -> np.ndarray:
+    """Observed counts (cells x all features of the modality) on the scale of a prediction."""
+    if scale == "log_cp10k":
+        total = np.maximum(np.asarray(values.sum(1)), 1)
+        return np.log1p(values.toarray() * 1e4 / total)
+    dense = values.toarray()
+    if scale == "clr":
+        logged = np.log1p(dense)
+        return logged - logged.mean(1, keepdims=True)
+    return (dense > 0).astype(np.float32) if scale == "probability" else dense

@@ -1,0 +1,74 @@
+"""What happens around steps: weight averaging, keeping the best, stopping, history."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+
+
+class AverageWeights(pl.Callback):
+    """A running average of the weights, which held-out cells are scored with and which is kept at its best score."""
+
+    def __init__(self, decay: float, patience: int, *, monitor: str) -> None:
+        self.decay, self.patience, self.monitor = decay, patience, monitor
+        self.n_steps = 0
+        self.average: list[torch.Tensor] = []
+        self.best: list[torch.Tensor] = []
+        self.best_score, self.waited = math.inf, 0
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.average = [p.clone() for p in tensors(task)]
+        self.best = [p.clone() for p in tensors(task)]
+
+    def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
+        self.n_steps += 1
+        decay = min(self.decay, self.n_steps / (self.n_steps + 10))
+        torch._foreach_lerp_(self.average, tensors(task), 1 - decay)
+
+    def swap(self, task: pl.LightningModule) -> None:
+        """Exchange the weights and their average."""
+        for parameter, average in zip(task.parameters(), self.average, strict=True):
+            parameter.data, average.data = average.data, parameter.data
+
+    def on_validation_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.swap(task)
+
+    def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        score = float(trainer.callback_metrics[self.monitor])
+        if score < self.best_score:
+            self.best_score, self.waited = score, 0
+            torch._foreach_copy_(self.best, tensors(task))
+        else:
+            self.waited += 1
+            trainer.should_stop |= self.waited >= self.patience
+        self.swap(task)
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        kept = self.best if math.isfinite(self.best_score) else self.average
+        torch._foreach_copy_(tensors(task), kept)
+
+
+def tensors(task: pl.LightningModule) -> list[torch.Tensor]:
+    """The weights as plain tensors."""
+    return [p.data for p in task.parameters()]
+
+
+class History(pl.Callback):
+    """Losses per epoch, as a tidy table."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        for name, value in trainer.callback_metrics.items():
+            cells, _, loss = name.partition("/")
+            if loss:
+                self.rows.append({"epoch": trainer.current_epoch, "cells": cells, "loss": loss, "value": float(value)})
+
+    def table(self) -> pd.DataFrame:
+        """One row per epoch, part of the cells (``train``, ``val``) and loss."""
+        return pd.DataFrame(self.rows, columns=["epoch", "cells", "loss", "value"])

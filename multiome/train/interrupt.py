@@ -1,0 +1,41 @@
+"""``Ctrl-C`` ends training after the current step and keeps the model trained so far."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from typing import Any
+
+import pytorch_lightning as pl
+
+from multiome.errors import MultiomeWarning
+
+
+class StopOnInterrupt(pl.Callback):
+    """The first interrupt asks for a stop; a second one raises `KeyboardInterrupt` as usual."""
+
+    def __init__(self) -> None:
+        self.previous: Any = None
+        self.asked = False
+
+    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals reach the main thread only
+
+        def ask(signum: int, frame: Any) -> None:
+            signal.signal(signal.SIGINT, self.previous)
+            self.asked = True
+            trainer.should_stop = True
+
+        self.previous = signal.signal(signal.SIGINT, ask)
+
+    def restore(self) -> None:
+        """Give the signal back to whoever had it, and say what happened."""
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+            self.previous = None
+        if self.asked:
+            warnings.warn(
+                "Training was interrupted; the model is the one trained so far.", MultiomeWarning, stacklevel=4
+            )

@@ -1,0 +1,81 @@
+"""Train a model in place."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+
+from multiome.data.dataset import CellDataset
+from multiome.model.vae import MultiomeVAE
+from multiome.train.callbacks import AverageWeights, History
+from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.datamodule import loader
+from multiome.train.interrupt import StopOnInterrupt
+from multiome.train.task import IntegrationTask
+
+MAX_CHECKS = 100
+"""Held-out cells are scored every epoch, or less often where there are more epochs than this."""
+
+
+def train(
+    vae: MultiomeVAE,
+    cells: CellDataset,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    *,
+    config: TrainConfig,
+    weights: LossWeights,
+    seed: int,
+) -> pd.DataFrame:
+    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``.
+
+    Returns
+    -------
+    Losses per epoch (``epoch``, ``cells``, ``loss``, ``value``).
+    """
+    batches = loader(cells, rows, config.batch_size, seed=seed)
+    n_epochs = max(config.max_epochs, math.ceil(config.min_steps / len(batches.sampler)))  # type: ignore[arg-type]
+    task = IntegrationTask(vae, config, weights)
+    average = AverageWeights(config.average, config.patience, monitor="val/total")
+    history, interrupt = History(), StopOnInterrupt()
+    with quiet_lightning():
+        trainer = pl.Trainer(
+            max_epochs=n_epochs,
+            accelerator=config.accelerator,
+            devices=1,
+            callbacks=[average, history, interrupt],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=config.progress_bar,
+            enable_model_summary=False,
+            check_val_every_n_epoch=max(1, n_epochs // MAX_CHECKS),
+            num_sanity_val_steps=0,
+        )
+        try:
+            trainer.fit(task, batches, loader(cells, held_out, 1024) if len(held_out) else None)
+        finally:
+            interrupt.restore()
+    vae.eval()
+    return history.table()
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Without Lightning's advice about loggers, loaders and devices, which a user of this package cannot follow."""
+    log = logging.getLogger("pytorch_lightning")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        try:
+            yield
+        finally:
+            log.setLevel(level)

@@ -1,0 +1,116 @@
+"""What a training step minimises: named losses, one scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+
+import pytorch_lightning as pl
+import torch
+from pyro.infer import TraceMeanField_ELBO
+from torch import Tensor, nn
+
+from multiome.errors import TrainingDiverged
+from multiome.losses.clip import clip_loss
+from multiome.model.vae import MultiomeVAE
+from multiome.nn.fusion import product_of_experts
+from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.views import hide_features, part_of, thin
+from multiome.types import Batch, Latent
+
+
+class IntegrationTask(pl.LightningModule):
+    """ELBO from all modalities, ELBO from a part of them, and CLIP between them."""
+
+    def __init__(self, vae: MultiomeVAE, config: TrainConfig, weights: LossWeights) -> None:
+        super().__init__()
+        self.vae, self.config, self.weights = vae, config, weights
+        self.log_temperature = nn.Parameter(torch.tensor(2.0))
+        self.elbo = TraceMeanField_ELBO()
+
+    def losses(self, batch: Batch, *, keep: float, feature_dropout: float) -> dict[str, Tensor]:
+        """Every term, per cell."""
+        vae = self.vae
+        counts = {key: vae.channel(key).transform.thins for key in batch.counts}
+        n_features = {key: vae.channel(key).likelihood.n_features for key in batch.counts}
+        found = hide_features(n_features, feature_dropout)
+        one = vae.encode(thin(batch, keep, counts=counts), found)
+        sampled = {
+            key: torch.randperm(n, device=self.device)[: self.config.features_per_step]
+            for key, n in n_features.items()
+            if n > self.config.features_per_step
+        }
+        terms = {"elbo": self.elbo_of(batch, one, sampled)}
+        if len(batch.counts) > 1:
+            part = replace(one, joint=product_of_experts(one.per_modality, part_of(batch.observed)))
+            terms["cross"] = self.elbo_of(batch, part, sampled)
+            two = vae.encode(thin(batch, keep, counts=counts), found) if keep < 1 else one
+            terms["clip"] = self.clip(batch, one, two)
+        return terms
+
+    def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
+        """Negative ELBO per cell."""
+        loss = self.elbo.differentiable_loss(
+            self.vae.model, self.vae.guide, batch, latent, sampled, self.weights.prior
+        )
+        return loss / self.vae.n_cells
+
+    def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
+        """Mean over all pairs of modalities, each pair on the cells that have both."""
+        temperature = self.log_temperature.clamp(max=4.6)
+        pairs = []
+        for a, b in combinations(batch.counts, 2):
+            both = batch.observed[a] & batch.observed[b]
+            view_a, view_b = (
+                product_of_experts({m: latent.per_modality[m]}, {m: batch.observed[m]}).loc[both]
+                for m, latent in ((a, one), (b, two))
+            )
+            pairs.append(clip_loss(view_a, view_b, temperature))
+        return torch.stack(pairs).mean()
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum."""
+        return torch.stack([getattr(self.weights, name) * value for name, value in losses.items()]).sum()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)
+        total = self.total(losses)
+        if not torch.isfinite(total):
+            raise TrainingDiverged(self.blame(batch, losses))
+        self.log_dict(
+            {f"train/{name}": value for name, value in {**losses, "total": total}.items()},
+            on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch),
+        )  # fmt: skip
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(batch_idx)
+            losses = self.losses(batch, keep=1, feature_dropout=0)
+        total = self.total(losses)
+        self.log_dict(
+            {f"val/{name}": value for name, value in {**losses, "total": total}.items()},
+            on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def blame(self, batch: Batch, losses: Mapping[str, Tensor]) -> str:
+        """Which loss and which modality stopped being finite, and what to do."""
+        terms = [name for name, value in losses.items() if not torch.isfinite(value)]
+        latent = self.vae.encode(batch)
+        bad = [k for k, q in latent.per_modality.items() if not torch.isfinite(q.loc[batch.observed[k]]).all()]
+        if not bad:
+            bad = [k for k, value in self.vae.log_likelihoods(batch, latent).items() if not torch.isfinite(value)]
+        return (
+            f"Training diverged in step {self.global_step}: loss {', '.join(map(repr, terms)) or 'total'} is not finite, "
+            f"through modality {', '.join(map(repr, bad)) or 'unknown'}. Try a lower `train.learning_rate` "
+            f"(now {self.config.learning_rate:g}), and look for extreme values in that modality."
+        )
+
+    def configure_optimizers(self) -> dict:
+        optimiser = torch.optim.AdamW(
+            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        warm_up = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / 50))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}

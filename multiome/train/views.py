@@ -1,0 +1,58 @@
+"""Random views of a minibatch: thinned counts, hidden features, hidden modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from multiome.types import Batch, SparseRows
+
+
+def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
+    """Keep each count with probability ``keep``; values that are no counts stay as they are.
+
+    The exposure shrinks with what was kept, so that encoders see a true shallower measurement. For methylation the calls of
+    a site are kept or dropped together with its coverage.
+    """
+    if keep == 1:
+        return batch
+    values, coverage, exposure = dict(batch.counts), dict(batch.coverage), dict(batch.exposure)
+    for key, rows in batch.counts.items():
+        if not counts[key]:
+            continue
+        if key in coverage:
+            kept = (torch.rand_like(rows.values) < keep).float()
+            values[key] = rows.with_values(rows.values * kept)
+            coverage[key] = coverage[key].with_values(coverage[key].values * kept)
+        else:
+            thinned = thin_counts(rows, keep)
+            share = thinned.sum() / rows.sum().clamp_min(1)
+            values[key], exposure[key] = thinned, exposure[key] * share
+    return replace(batch, counts=values, coverage=coverage, exposure=exposure)
+
+
+def thin_counts(rows: SparseRows, keep: float) -> SparseRows:
+    """A binomial draw of every count."""
+    return rows.with_values(torch.binomial(rows.values, torch.full_like(rows.values, keep)))
+
+
+def hide_features(n_features: Mapping[str, int], share: float) -> dict[str, Bool[Tensor, " feature"]] | None:
+    """Which features the encoders see in one step; how many are hidden varies from none to twice ``share``."""
+    if share == 0:
+        return None
+    hidden = float(torch.rand(())) * 2 * share
+    return {key: torch.rand(n) >= hidden for key, n in n_features.items()}
+
+
+def part_of(observed: Mapping[str, Bool[Tensor, " cell"]]) -> dict[str, Bool[Tensor, " cell"]]:
+    """A random non-empty part of each cell's modalities, not all of them where there are several."""
+    mask = torch.stack(list(observed.values()))
+    n_observed = mask.sum(0)
+    size = 1 + (torch.rand(mask.shape[1], device=mask.device) * (n_observed - 1).clamp_min(1)).long()
+    order = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, 2.0).argsort(0).argsort(0)
+    chosen = (order < size) & mask
+    return dict(zip(observed, chosen, strict=True))

@@ -1,0 +1,130 @@
+"""The values that travel between layers, and the legend of their axes.
+
+Axis words: ``cell`` (rows of one minibatch), ``feature`` (genes, peaks, proteins, sites), ``latent`` (shared dimensions),
+``covariate`` (the experimental batches a user named). "Batch" alone means a minibatch; the experimental one is always
+``batch_key`` / ``batch_index``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.distributions import Normal
+
+
+def move(value: Any, device: Any, *, non_blocking: bool = False) -> Any:
+    """Move a tensor, a record of tensors, or a mapping of either."""
+    if isinstance(value, Tensor | SparseRows):
+        return value.to(device, non_blocking=non_blocking)
+    if isinstance(value, Mapping):
+        return {key: move(item, device, non_blocking=non_blocking) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Some cells' values of one modality, only where something was recorded (CSR)."""
+
+    indptr: Int[Tensor, " cell_and_one"]
+    indices: Int[Tensor, " entry"]
+    values: Float[Tensor, " entry"]
+    n_features: int
+
+    @classmethod
+    def from_scipy(cls, x: sp.csr_matrix | sp.csr_array) -> SparseRows:
+        """Wrap a CSR matrix (cells x features) of any numeric type."""
+        return cls(
+            torch.from_numpy(np.asarray(x.indptr, dtype=np.int64)),
+            torch.from_numpy(np.asarray(x.indices, dtype=np.int64)),
+            torch.from_numpy(np.asarray(x.data, dtype=np.float32)),
+            int(x.shape[1]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def rows(self) -> Int[Tensor, " entry"]:
+        """The cell of every entry."""
+        cells = torch.arange(len(self), device=self.indptr.device)
+        return torch.repeat_interleave(cells, self.indptr.diff(), output_size=len(self.indices))
+
+    def with_values(self, values: Float[Tensor, " entry"]) -> SparseRows:
+        """The same entries with other values."""
+        return replace(self, values=values)
+
+    def sum(self) -> Float[Tensor, "cell 1"]:
+        """Total per cell."""
+        total = self.values.new_zeros(len(self)).index_add_(0, self.rows, self.values)
+        return total[:, None]
+
+    def column_sum(self, values: Float[Tensor, " entry"] | None = None) -> Float[Tensor, " feature"]:
+        """Total per feature, of the values or of others that lie on the same entries."""
+        values = self.values if values is None else values
+        return values.new_zeros(self.n_features).index_add_(0, self.indices, values)
+
+    def dense(self, features: Int[Tensor, " sampled"] | None = None) -> Float[Tensor, "cell sampled"]:
+        """A dense block of all, or of some, features; entries that were not recorded are 0."""
+        if features is None:
+            block = self.values.new_zeros(len(self), self.n_features)
+            block[self.rows, self.indices] = self.values
+            return block
+        place = torch.full((self.n_features,), -1, device=self.indices.device)
+        place[features] = torch.arange(len(features), device=self.indices.device)
+        column = place[self.indices]
+        keep = column >= 0
+        block = self.values.new_zeros(len(self), len(features))
+        block[self.rows[keep], column[keep]] = self.values[keep]
+        return block
+
+    def to(self, device: Any, *, non_blocking: bool = False) -> SparseRows:
+        """The same rows on another device."""
+        indptr, indices, values = (
+            t.to(device, non_blocking=non_blocking) for t in (self.indptr, self.indices, self.values)
+        )
+        return SparseRows(indptr, indices, values, self.n_features)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sparse counts, observed masks and covariates of some cells.
+
+    A cell without a modality has an empty, unobserved row.
+    """
+
+    index: Int[Tensor, " cell"]
+    counts: Mapping[str, SparseRows]
+    observed: Mapping[str, Bool[Tensor, " cell"]]
+    exposure: Mapping[str, Float[Tensor, "cell 1"]]
+    """Depth relative to the training median, per modality; 1 where a modality has no depth."""
+    batch_index: Int[Tensor, "cell covariate"]
+    coverage: Mapping[str, SparseRows] = field(default_factory=dict)
+    """Total calls of a methylation modality, on the same entries as its counts."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def to(self, device: Any, *, non_blocking: bool = False) -> Batch:
+        """The same cells on another device."""
+        return Batch(**{name: move(value, device, non_blocking=non_blocking) for name, value in vars(self).items()})
+
+    def pin_memory(self) -> Batch:
+        """Left where it is: the rows are small beside the work done on them."""
+        return self
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What the encoders say about one batch."""
+
+    per_modality: Mapping[str, Normal]
+    """The expert q(z | x_m) of each modality; meaningless in rows where the modality was not observed."""
+    joint: Normal
+    """q(z | x): the product of the prior and the experts that count."""
