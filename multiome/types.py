@@ -1,8 +1,8 @@
 """The values that travel between layers, and the legend of their axes.
 
-Axis words: ``cell`` (rows of one minibatch), ``feature`` (genes, peaks, proteins, sites), ``latent`` (shared dimensions),
-``covariate`` (the experimental batches a user named). "Batch" alone means a minibatch; the experimental one is always
-``batch_key`` / ``batch_index``.
+Axis words: ``cell`` (rows of one minibatch), ``feature`` (genes, peaks, proteins, sites), ``latent`` (shared
+dimensions), ``covariate`` (the experimental batches a user named). "Batch" alone means a minibatch; the experimental
+one is always ``batch_key`` / ``batch_index``.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ def rows_of(data: md.MuData, name: str) -> np.ndarray:
         raise InvalidPairing(f"The obs map of {name!r} is older than its cells; call mdata.update() first.")
     if there.sum() != adata.n_obs:
         raise InvalidPairing(
-            f"{name!r} has {adata.n_obs:,} cells but the MuData knows {there.sum():,} of them; call mdata.update() first."
+            f"{name!r} has {adata.n_obs:,} cells but the MuData knows {there.sum():,} of them; "
+            "call mdata.update() first."
         )
     return position
 
@@ -113,8 +114,8 @@ def check_pairing(cells: Cells) -> None:
             names = cells.obs_names[cells.observed(a) & cells.observed(b)]
             warnings.warn(
                 f"{a!r} and {b!r} share only {shared:,} of {smaller:,} cell names ({shared / smaller:.1%}; first: "
-                f"{listed(names, most=3)}). Barcodes of different runs collide by chance: if these are not the same cells, "
-                "give the names a prefix per run.",
+                f"{listed(names, most=3)}). Barcodes of different runs collide by chance: if these are not the same "
+                "cells, give the names a prefix per run.",
                 MultiomeWarning,
                 stacklevel=3,
             )
@@ -122,6 +123,6 @@ def check_pairing(cells: Cells) -> None:
         apart = [key for key in keys if key not in linked[keys[0]]]
         raise InvalidPairing(
             f"{listed(sorted(linked[keys[0]]))} and {listed(apart)} share no cell, so nothing says how their cells "
-            "correspond. If they were measured in the same cells, give both the same obs_names. If not, a guidance graph "
-            "between their features is needed, which this version does not have yet."
+            "correspond. If they were measured in the same cells, give both the same obs_names. If not, a guidance "
+            "graph between their features is needed, which this version does not have yet."
         )

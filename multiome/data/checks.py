@@ -53,8 +53,8 @@ def check_values(
         if bad.any():
             raise InvalidCounts(
                 f"{what} must hold raw counts, but some values are {problem}: {where(x, bad, obs_names, var_names)}. "
-                f"{offer}pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values that are "
-                f"not counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} "
+                f"{offer}pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values "
+                f"that are not counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} "
                 "(for example mo.RNA.continuous())."
             )
 
@@ -86,8 +86,8 @@ def empty_cells(key: str, total: np.ndarray, obs_names: pd.Index, *, drop_empty:
     if empty.any() and not drop_empty:
         raise InvalidCounts(
             f"{key!r}: {empty.sum():,} of {len(empty):,} cells have not a single count in the features used (first: "
-            f"{listed(obs_names[empty], most=3)}). A cell that was not measured must be absent from the modality, not zero; "
-            "pass drop_empty=True to treat these cells as not measured."
+            f"{listed(obs_names[empty], most=3)}). A cell that was not measured must be absent from the modality, not "
+            "zero; pass drop_empty=True to treat these cells as not measured."
         )
     return empty
 
@@ -114,8 +114,9 @@ def check_found(key: str, n_found: int, names: tuple[str, ...], missing: list[st
     if n_found < max(min_features * len(names), 1):
         raise SpecMismatch(
             f"{key!r}: {len(missing):,} of the {len(names):,} features that the model was trained on are absent "
-            f"({n_found / len(names):.0%} found; first absent: {listed(missing, most=3)}). They would contribute nothing; "
-            f"check the feature names, or pass min_features={floor(n_found / len(names))} to accept that."
+            f"({n_found / len(names):.0%} found; first absent: {listed(missing, most=3)}). They would contribute "
+            f"nothing; check the feature names, or pass "
+            f"min_features={n_found * 100 // len(names) / 100:g} to accept that."
             if n_found
             else f"{key!r}: none of the {len(names):,} features that the model was trained on is there "
             f"(expected names like {listed(names, most=3)}). Check the feature names."

@@ -16,8 +16,9 @@ UNSEEN = -1
 
 
 def column(cells: Cells, name: str) -> pd.Series:
-    """One level per cell, as text: from ``mdata.obs``; where that says nothing from the modalities' ``obs``, which must agree.
+    """One level per cell, as text, from ``mdata.obs``.
 
+    Where that says nothing, the modalities' ``obs`` do, which must then agree.
     A whole number is one level whether it is stored as ``1`` or, beside missing values, as ``1.0``.
     """
     if name in cells.obs:
@@ -46,8 +47,8 @@ def column(cells: Cells, name: str) -> pd.Series:
         source.append(key)
     if missing.any():
         raise MultiomeError(
-            f"batch_key {name!r} has no value in {missing.sum():,} cells (first: {listed(cells.obs_names[missing], most=3)}). "
-            "Give every cell a level, for example 'unknown'."
+            f"batch_key {name!r} has no value in {missing.sum():,} cells (first: "
+            f"{listed(cells.obs_names[missing], most=3)}). Give every cell a level, for example 'unknown'."
         )
     return pd.Series(merged, index=cells.obs_names)
 
@@ -55,7 +56,7 @@ def column(cells: Cells, name: str) -> pd.Series:
 def as_text(values: pd.Series) -> np.ndarray:
     """Levels as strings, None where missing."""
     codes, levels = pd.factorize(values)
-    names = [str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in levels]
+    names = [str(int(x)) if isinstance(x, float | np.floating) and x.is_integer() else str(x) for x in levels]
     return np.asarray([*names, None], dtype=object)[codes]
 
 
@@ -70,7 +71,10 @@ def read_covariates(cells: Cells, batch_key: str | Sequence[str] | None) -> tupl
 
 
 def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
-    """Level of each covariate per cell (cells x covariates); `UNSEEN` where training did not have it, or nothing says."""
+    """Level of each covariate per cell (cells x covariates).
+
+    `UNSEEN` where training did not have the level, and everywhere if the data do not have the covariate.
+    """
     index = np.full((len(cells.obs_names), len(spec.covariates)), UNSEEN, dtype=np.int64)
     for i, covariate in enumerate(spec.covariates):
         exists = covariate.name in cells.obs or any(covariate.name in a.obs for a in cells.mods.values())

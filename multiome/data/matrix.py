@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import anndata as ad
-import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 from multiome.data.checks import check_coverage, check_found, check_layer, check_values, empty_cells
 from multiome.data.spec import ModalitySpec
-from multiome.errors import unknown
+from multiome.errors import UnknownName, listed
 from multiome.modalities.base import Modality
 
 
@@ -31,15 +30,15 @@ class Matrix:
     """Cells that claim the modality without a single count."""
 
 
-def raw_values(key: str, adata: ad.AnnData, layer: str | None) -> sp.csr_matrix:
+def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality") -> sp.csr_matrix:
     """The layer, or ``.X``, as CSR float32; stored zeros stay, and memory is shared with the data where it can be."""
     x = adata.X if layer is None else adata.layers[layer]
     if x is None:
-        raise unknown("values", ".X", list(adata.layers), where=f" of {key!r}: name a layer with ...with_layer()")
-    if hasattr(x, "to_memory"):
+        raise UnknownName(f"{key!r} has no .X; name the layer that holds its values ({listed(adata.layers)}).")
+    if hasattr(x, "to_memory"):  # sparse on disk
         x = x.to_memory()
-    elif isinstance(x, h5py.Dataset):
-        x = x[:]
+    elif not isinstance(x, np.ndarray) and not sp.issparse(x):  # dense on disk
+        x = np.asarray(x[:])
     csr = sp.csr_matrix(x)
     if csr.dtype != np.float32:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so later
@@ -56,12 +55,12 @@ def checked_values(key: str, adata: ad.AnnData, modality: Modality) -> tuple[sp.
     layers = list(adata.layers)
     names = adata.obs_names, adata.var_names
     check_layer(key, modality.layer, layers)
-    values = raw_values(key, adata, modality.layer)
+    values = raw_values(adata, modality.layer, key=key)
     check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
     if modality.coverage_layer is None:
         return values, None
     check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
-    coverage = raw_values(key, adata, modality.coverage_layer)
+    coverage = raw_values(adata, modality.coverage_layer, key=key)
     check_values(key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer)
     check_coverage(key, values, coverage, *names)
     coverage = without_zeros(coverage)
