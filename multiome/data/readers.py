@@ -141,7 +141,9 @@ def split_features(path: Path, counts: sp.csr_matrix, barcodes: pd.Index, featur
         mods[MODALITY_OF[kind]] = ad.AnnData(
             x, obs=pd.DataFrame(index=barcodes), var=feature_table(MODALITY_OF[kind], features.iloc[chosen])
         )
-    with md.set_options(pull_on_update=False):
+    with md.set_options(pull_on_update=False), warnings.catch_warnings():
+        # a gene and its protein may share a name: legal, and told apart by their modality
+        warnings.filterwarnings("ignore", message="var_names are not unique", category=UserWarning)
         return md.MuData(mods)
 
 
@@ -165,5 +167,5 @@ def feature_table(key: str, features: pd.DataFrame) -> pd.DataFrame:
 def coordinates(places: pd.Series) -> pd.DataFrame:
     """``chr1:100-200`` as chrom, chromStart, chromEnd; ``""`` and -1 where it is not one."""
     found = places.str.extract(COORDINATES)
-    numbers = found[["chromStart", "chromEnd"]].fillna(-1).astype(np.int64)
-    return pd.concat([found["chrom"].fillna("").astype(object), numbers], axis=1)
+    parsed = {name: pd.to_numeric(found[name]).fillna(-1).astype(np.int64) for name in ("chromStart", "chromEnd")}
+    return pd.DataFrame({"chrom": found["chrom"].astype(object).where(found["chrom"].notna(), ""), **parsed})

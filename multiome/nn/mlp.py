@@ -23,8 +23,10 @@ class ResidualMLP(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(n_hidden, n_out),
         )
-        nn.init.zeros_(self.mlp[-1].weight)
-        nn.init.zeros_(self.mlp[-1].bias)
+        last = self.mlp[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
-    def forward(self, x: Float[Tensor, "cell in"]) -> Float[Tensor, "cell out"]:
+    def forward(self, x: Float[Tensor, "*draw cell in"]) -> Float[Tensor, "*draw cell out"]:
         return self.linear(x) + self.mlp(x)

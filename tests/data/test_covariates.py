@@ -1,0 +1,123 @@
+"""Experimental batches: looked up in one order, contradictions refused, unseen levels marked."""
+
+import mudata as md
+import numpy as np
+import pandas as pd
+import pytest
+
+from multiome.data.cells import cells_of
+from multiome.data.covariates import UNSEEN, batch_index, column, fixed_batch_index, read_covariates
+from multiome.data.spec import Covariate, DataSpec
+from multiome.errors import InvalidPairing, MultiomeError, UnknownName
+
+NAMES = ["c1", "c2", "c3", "c4", "c5", "c6", "c8", "c9"]  # of the mosaic, in order
+
+
+def levels(mdata, name="donor"):
+    return column(cells_of(mdata), name).tolist()
+
+
+def put(mdata, key, values):
+    """Write a covariate into one modality, by cell name."""
+    mdata[key].obs["donor"] = [values[name] for name in mdata[key].obs_names]
+
+
+def test_mdata_first(mosaic):
+    mosaic.obs["donor"] = list("abababab")
+    put(mosaic, "rna", dict.fromkeys(NAMES, "other"))
+    assert levels(mosaic) == list("abababab")
+
+
+def test_then_modalities(mosaic):
+    truth = dict(zip(NAMES, "abcdefgh", strict=True))
+    put(mosaic, "rna", truth)
+    put(mosaic, "atac", truth)
+    assert levels(mosaic) == list("abcdefgh")
+    assert column(cells_of(mosaic[["c9", "c4", "c1"]]), "donor").to_dict() == {"c9": "h", "c4": "d", "c1": "a"}
+
+
+def test_modalities_fill_what_mdata_lacks(mosaic):
+    put(mosaic, "rna", dict.fromkeys(NAMES, "rna"))
+    put(mosaic, "atac", dict.fromkeys(NAMES, "rna"))
+    mosaic.obs["donor"] = ["all", None] * 4
+    assert levels(mosaic) == ["all", "rna"] * 4
+
+
+def test_disagreement(mosaic):
+    put(mosaic, "rna", dict.fromkeys(NAMES, "a"))
+    put(mosaic, "atac", {**dict.fromkeys(NAMES, "a"), "c6": "b"})
+    with pytest.raises(InvalidPairing, match=r"'rna' and 'atac' disagree in 1 cells \(first: 'c6' is 'a' and 'b'\)"):
+        levels(mosaic)
+    mosaic.obs["donor"] = [None if name != "c6" else "b" for name in NAMES]
+    assert levels(mosaic)[5] == "b"  # what mdata.obs says settles it
+
+
+def test_categories(mosaic):
+    put(mosaic, "rna", dict.fromkeys(NAMES, "a"))
+    put(mosaic, "atac", dict.fromkeys(NAMES, "a"))
+    for key in ("rna", "atac"):
+        mosaic[key].obs["donor"] = pd.Categorical(mosaic[key].obs["donor"], categories=["unused", "a"])
+    cells = cells_of(mosaic)
+    assert read_covariates(cells, "donor") == (Covariate("donor", ("a",), (8,)),)
+
+
+def test_whole_numbers_beside_missing_values(mosaic):
+    """pandas stores 1 as 1.0 as soon as a value is missing; the level stays the same."""
+    mosaic.obs["donor"] = [1, np.nan, 2, np.nan, 1, 1, 2, 2]
+    put(mosaic, "rna", dict.fromkeys(NAMES, 2))
+    assert levels(mosaic) == ["1", "2", "2", "2", "1", "1", "2", "2"]
+    mosaic.obs["donor"] = [1, 2, 2, 2, 1, 1, 2, 2]
+    assert levels(mosaic) == ["1", "2", "2", "2", "1", "1", "2", "2"]
+    mosaic.obs["donor"] = [0.5, 1.5] * 4
+    assert levels(mosaic)[:2] == ["0.5", "1.5"]
+
+
+def test_missing_values(mosaic):
+    put(mosaic, "rna", dict.fromkeys(NAMES, "a"))
+    with pytest.raises(MultiomeError, match=r"'donor' has no value in 2 cells \(first: 'c8', 'c9'\)"):
+        levels(mosaic)
+
+
+def test_unknown_name(mosaic):
+    mosaic.obs["donor"] = "a"
+    mosaic["atac"].obs["site"] = "s"
+    with pytest.raises(UnknownName, match=r"Unknown batch_key 'doner'; there is 'donor', 'site'.*Did you mean 'donor'"):
+        levels(mosaic, "doner")
+
+
+def test_levels_are_sorted_and_counted(mosaic):
+    mosaic.obs["donor"] = list("bbbabbab")
+    mosaic.obs["site"] = ["s1"] * 8
+    cells = cells_of(mosaic)
+    donor, site = Covariate("donor", ("a", "b"), (2, 6)), Covariate("site", ("s1",), (8,))
+    assert read_covariates(cells, None) == ()
+    assert read_covariates(cells, "donor") == (donor,)
+    assert read_covariates(cells, ["site", "donor"]) == (site, donor)
+    spec = DataSpec({}, (site, donor), 8)
+    assert batch_index(cells, spec).tolist() == [[0, int(level == "b")] for level in "bbbabbab"]
+    np.testing.assert_allclose(spec.average_batch(1), [0.25, 0.75])
+
+
+def test_unseen_levels(mosaic):
+    spec = DataSpec({}, (Covariate("donor", ("a", "b"), (2, 6)), Covariate("site", ("s1",), (8,))), 8)
+    mosaic.obs["donor"] = list("abcabcab")
+    index = batch_index(cells_of(mosaic), spec)
+    assert index[:, 0].tolist() == [0, 1, UNSEEN, 0, 1, UNSEEN, 0, 1]
+    assert (index[:, 1] == UNSEEN).all()  # the data do not have this covariate at all
+
+
+def test_anndata(make_adata):
+    cells = cells_of(make_adata(["c1", "c2"], donor=["b", "a"]), "rna")
+    assert column(cells, "donor").tolist() == ["b", "a"]
+    with md.set_options(pull_on_update=False):
+        wrapped = md.MuData({"rna": make_adata(["c1", "c2"], donor=["b", "a"])})
+    assert column(cells_of(wrapped), "donor").tolist() == ["b", "a"]
+
+
+def test_as_if_measured_elsewhere():
+    spec = DataSpec({}, (Covariate("donor", ("a", "b"), (2, 6)), Covariate("site", ("s1",), (8,))), 8)
+    assert fixed_batch_index(spec, ["b", "s1"], 2).tolist() == [[1, 0], [1, 0]]
+    with pytest.raises(UnknownName, match=r"Unknown batch 'c' of 'donor'; there is 'a', 'b'"):
+        fixed_batch_index(spec, ["c", "s1"], 2)
+    with pytest.raises(MultiomeError, match=r"one level per covariate \['donor', 'site'\], got \['b'\]"):
+        fixed_batch_index(spec, "b", 2)
