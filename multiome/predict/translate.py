@@ -46,33 +46,29 @@ def translate(
 @torch.no_grad()
 def expected(query: Query, scale: str, *, seed: int) -> np.ndarray:
     """Expectation over latent states and depth of the transformed value (cells x wanted features)."""
-    fitted, target = query.fitted, query.target
-    median = fitted.spec.modalities[target].median_depth
-    wanted = query.feature_index()
-    decoded = None if scale == "clr" else wanted
     out = np.full((len(query.cells), len(query.features)), np.nan, dtype=np.float32)
-    rng = torch.Generator().manual_seed(seed)
-    for index, batch, q in query.blocks():
-        total = torch.zeros(len(index), len(query.features))
-        for noise in antithetic(N_STATES, len(index), fitted.config.n_latent + 1, rng):
-            z = q.loc + q.scale * noise[:, 1:].to(q.loc)
-            exposure = exposure_of(query, index, noise[:, :1]).to(q.loc)
-            p = fitted.vae.decode(z, batch, target, exposure, None if decoded is None else decoded.to(z.device))
-            value = expectation(p, scale, exposure * median)
-            total += (value if wanted is decoded or wanted is None else value[:, wanted]).cpu()
-        out[index] = (total / N_STATES).numpy()
+    # the same draws for every cell: its result must not depend on which other cells are asked for, or on their order
+    noises = antithetic(N_STATES, query.fitted.config.n_latent, torch.Generator().manual_seed(seed))
+    for block in query.blocks():
+        mean = torch.zeros(len(block.index), len(query.features))
+        for for_state, for_depth in noises:
+            z = block.q.loc + block.q.scale * for_state.to(block.q.loc)
+            p, total = query.decode(block, z, for_depth, scale)
+            mean += query.shown(expectation(p, scale, total), scale) / N_STATES
+        out[block.index] = mean.numpy()
     out[query.nothing] = np.nan
     return out
 
 
-def antithetic(n: int, n_cells: int, n_dims: int, rng: torch.Generator) -> list[torch.Tensor]:
-    """Standard normal draws in pairs of opposite sign: their mean is exactly 0."""
-    half = [torch.randn(n_cells, n_dims, generator=rng) for _ in range(n // 2)]
-    return [sign * noise for noise in half for sign in (1, -1)]
+def antithetic(n: int, n_latent: int, rng: torch.Generator) -> list[tuple[torch.Tensor, float]]:
+    """Standard normal draws for the latent state and for the log depth, in pairs of opposite sign.
 
-
-def exposure_of(query: Query, index: np.ndarray, noise: torch.Tensor) -> torch.Tensor:
-    """A cell's exposure, uncertain where it was predicted (cell x 1); the mean over the noise is the expected log depth."""
-    loc = torch.from_numpy(query.log_depth[index].astype(np.float32))[:, None]
-    scale = torch.from_numpy(query.log_depth_std[index].astype(np.float32))[:, None]
-    return (loc + scale * noise).exp()
+    Few draws go far because their moments are exact: mean 0, variance 1 in each dimension, and no correlation between
+    depth and state. Depth has one dimension, so its draws are evenly spaced quantiles.
+    """
+    depth = torch.special.ndtri((torch.arange(n // 2) + n // 2 + 0.5) / n)
+    depth = depth / depth.square().mean().sqrt()
+    state = torch.randn(n // 2, n_latent, generator=rng)
+    state = state - torch.outer(depth, depth @ state / depth.square().sum())
+    state = state / state.square().mean(0).sqrt()
+    return [(sign * z, sign * float(d)) for z, d in zip(state, depth, strict=True) for sign in (1, -1)]
