@@ -23,6 +23,8 @@ def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Ten
     )
     centre = np.asarray(x.mean(0)).ravel()
     n = min(n_components, min(x.shape) - 1)
+    if not (x.max(0) != x.min(0)).nnz:  # nothing varies: solvers would divide 0 by 0
+        return torch.zeros(rows.n_features, max(n, 1)), torch.from_numpy(centre.astype(np.float32))
     if n < 1:
         loadings = np.eye(rows.n_features, max(min(n_components, rows.n_features), 1))
         return torch.from_numpy(loadings.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))
