@@ -14,7 +14,6 @@ from multiome.likelihoods.bernoulli import Bernoulli
 from multiome.likelihoods.poisson import Poisson
 from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION
-from multiome.modalities.protein import PROTEIN
 from multiome.modalities.rna import RNA
 
 COUNTS = np.array([[5, 0, 3, 2], [1, 1, 0, 0], [0, 7, 0, 3], [2, 2, 2, 4]], dtype=np.float32)
@@ -246,9 +245,3 @@ def test_what_atac_counts_are(counts, likelihood, halved):
     again = read_matrix("atac", adata, spec)
     np.testing.assert_array_equal(again.values.toarray(), expected)
     np.testing.assert_allclose(again.depth, expected.sum(1))
-
-
-def test_protein_keeps_everything():
-    spec, matrix = prepare_modality("prot", adata_of(COUNTS), PROTEIN, drop_empty=False)
-    assert spec.features == tuple(NAMES)
-    np.testing.assert_array_equal(matrix.values.toarray(), COUNTS)

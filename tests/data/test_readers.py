@@ -1,5 +1,7 @@
 """Small files in the layout of Cell Ranger, written with h5py, whose content is known."""
 
+from itertools import pairwise
+
 import anndata as ad
 import h5py
 import mudata as md
@@ -117,7 +119,7 @@ def test_unsorted_entries(tmp_path):
         ends = file["matrix/indptr"][:]
         for name in ("data", "indices"):
             old = file["matrix"][name][:]
-            file["matrix"][name][:] = np.concatenate([old[a:b][::-1] for a, b in zip(ends, ends[1:], strict=False)])
+            file["matrix"][name][:] = np.concatenate([old[a:b][::-1] for a, b in pairwise(ends)])
     mdata = read_10x(path)
     np.testing.assert_array_equal(mdata["rna"].X.toarray(), COUNTS[:, [0, 1, 5, 9]])
     assert mdata["rna"].X.has_sorted_indices
@@ -213,7 +215,7 @@ def test_real_counts_survive(tmp_path, bench_data, name):
     kinds = {"rna": "Gene Expression", "atac": "Peaks", "prot": "Antibody Capture"}
     features, parts = [], []
     for key, adata in real.mod.items():
-        ids = adata.var["gene_id"] if "gene_id" in adata.var else adata.var_names
+        ids = adata.var.get("gene_id", adata.var_names)
         features += [(i or "?", n, kinds[key], "GRCh38", "") for i, n in zip(ids, adata.var_names, strict=True)]
         parts.append(adata.X.toarray())
     mdata = read_10x(write(tmp_path / "m.h5", features, np.hstack(parts), list(real.obs_names)))
