@@ -18,7 +18,7 @@ from multiome.data.split import split
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
-from multiome.predict.depth import DepthModel
+from multiome.predict.depth import depth_model
 from multiome.predict.embed import embed
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
@@ -82,7 +82,7 @@ def fit(
         torch.manual_seed(seed)
         vae = begin(spec, cells, rows, config, seed=seed)
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
-    return Multiome(Fitted(vae, spec, config, DepthModel.fit(cells, spec)), history)
+    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec)), history)
 
 
 class Multiome:

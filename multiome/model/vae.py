@@ -38,6 +38,7 @@ class MultiomeVAE(nn.Module):
         self.n_cells = spec.n_cells
         self.n_latent = config.n_latent
         self.keys = tuple(spec.modalities)
+        self.weights = dict.fromkeys(self.keys, 1.0)
         self.channels = nn.ModuleList(
             Channel(s, config, max(1, min(s.n_components, len(s.features)))) for s in spec.modalities.values()
         )
@@ -84,7 +85,7 @@ class MultiomeVAE(nn.Module):
                 x = batch.counts[key].dense(features)
                 p = channel.decode(h, self.exposure(batch, key, features), features)
                 # mosaic data: an unmeasured assay says nothing
-                with poutine.mask(mask=batch.observed[key]), poutine.scale(scale=share):
+                with poutine.mask(mask=batch.observed[key]), poutine.scale(scale=share * self.weights[key]):
                     pyro.sample(key, p.to_event(1), obs=x)
 
     def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:

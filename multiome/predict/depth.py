@@ -1,4 +1,9 @@
-"""How deep a modality would have been measured, given how deep the others were: a Gaussian of log depths."""
+"""How deep a modality would have been measured, given how deep the others were and what the cell is.
+
+For every target, one Gaussian of the log exposures of all modalities and of the latent state that the other modalities
+give; it is conditioned on whatever a new cell has. Cell types differ in how much RNA, open chromatin or protein they yield,
+so the latent state says more than the source's depth alone.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +12,41 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
+from multiome.model.vae import MultiomeVAE
+from multiome.nn.fusion import product_of_experts
 
 MIN_CELLS = 20
-"""Below so many cells with both modalities their depths are taken to be unrelated."""
+"""Below so many cells with both, two variables are taken to be unrelated."""
+SHRINKAGE = 10.0
+"""Cells' worth of belief that the latent state says nothing about depth."""
+BLOCK = 4096
+"""Cells encoded at a time."""
 
 
 @dataclass(frozen=True)
 class DepthModel:
-    """Log exposures of all modalities: effects of the experimental batches, and the covariance of what is left."""
+    """Moments of log exposures and latent states over the training cells."""
 
     keys: tuple[str, ...]
     mean: np.ndarray
     """Mean log exposure (modalities)."""
     effects: tuple[np.ndarray, ...]
-    """Additive effect of each level, one array (levels x modalities) per covariate; they average to 0 over the training cells."""
-    covariance: np.ndarray
-    """Of the residuals (modalities x modalities)."""
+    """Additive effect of each level, one array (levels x modalities) per covariate; near 0 on average."""
+    covariance: Mapping[str, np.ndarray]
+    """Per target: of the log exposures' residuals, then the latent state (modalities + latent, squared)."""
+    state_mean: Mapping[str, np.ndarray]
+    """Per target: mean latent state given the other modalities."""
 
     @classmethod
-    def fit(cls, cells: CellDataset, spec: DataSpec) -> DepthModel:
-        """Estimate from the training cells, each pair of modalities on the cells that have both."""
+    def fit(cls, cells: CellDataset, spec: DataSpec, states: Mapping[str, np.ndarray]) -> DepthModel:
+        """Estimate from the training cells, each pair of variables on the cells that have both.
+
+        ``states`` holds, per target, the latent state given the other modalities (cells x latent), NaN where there is none.
+        """
         keys = tuple(spec.modalities)
         y = np.full((len(cells), len(keys)), np.nan)
         for j, key in enumerate(keys):
@@ -46,16 +63,15 @@ class DepthModel:
                 effect[level] = np.nansum(part, axis=0) / np.maximum(n + 1, 1)
             effects.append(effect)
             residual = residual - effect[cells.batch_index[:, i]]
-        covariance = np.diag(np.nanvar(residual, axis=0) + 1e-6)
-        for a in range(len(keys)):
-            for b in range(a):
-                both = ~np.isnan(residual[:, a]) & ~np.isnan(residual[:, b])
-                if both.sum() >= MIN_CELLS:
-                    covariance[a, b] = covariance[b, a] = np.mean(residual[both, a] * residual[both, b])
-        return cls(keys, mean, tuple(effects), nearest_positive(covariance))
+        covariance, state_mean = {}, {}
+        for key, z in states.items():
+            measured = ~np.isnan(z).any(1)
+            state_mean[key] = z[measured].mean(0) if measured.any() else np.zeros(z.shape[1])
+            covariance[key] = pairwise_covariance(np.column_stack([residual, z - state_mean[key]]), len(keys))
+        return cls(keys, mean, tuple(effects), covariance, state_mean)
 
     def predict(
-        self, target: str, sources: Mapping[str, np.ndarray], batch_index: np.ndarray
+        self, target: str, sources: Mapping[str, np.ndarray], batch_index: np.ndarray, state: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Expected log exposure of the target, and its standard deviation.
 
@@ -67,29 +83,32 @@ class DepthModel:
             Log exposure of each measured modality, NaN where a cell lacks it.
         batch_index
             Level per covariate (cells x covariates); -1 has no effect.
+        state
+            Latent state given the sources (cells x latent); None to go by depth alone.
 
         Returns
         -------
         Two arrays (cells).
         """
-        j = self.keys.index(target)
+        j, covariance = self.keys.index(target), self.covariance[target]
         shift = np.tile(self.mean, (len(batch_index), 1))
         for i, effect in enumerate(self.effects):
             shift += np.vstack([effect, np.zeros_like(effect[:1])])[batch_index[:, i]]
-        loc, scale = shift[:, j].copy(), np.full(len(shift), np.sqrt(self.covariance[j, j]))
+        loc, scale = shift[:, j].copy(), np.full(len(shift), np.sqrt(covariance[j, j]))
         names = [key for key in sources if key != target]
-        if not names:
-            return loc, scale
         at = [self.keys.index(key) for key in names]
-        x = np.column_stack([sources[key] for key in names]) - shift[:, at]
+        x = np.column_stack([np.empty((len(shift), 0)), *(sources[key] - shift[:, a] for key, a in zip(names, at, strict=True))])
+        if state is not None:
+            at += range(len(self.keys), len(covariance))
+            x = np.column_stack([x, state - self.state_mean[target]])
         patterns, member = np.unique(~np.isnan(x), axis=0, return_inverse=True)
         for p, pattern in enumerate(patterns):
             if not pattern.any():
                 continue
             rows, used = member.ravel() == p, np.asarray(at)[pattern]
-            slope = np.linalg.solve(self.covariance[np.ix_(used, used)], self.covariance[used, j])
+            slope = np.linalg.solve(covariance[np.ix_(used, used)], covariance[used, j])
             loc[rows] += x[np.ix_(rows, np.flatnonzero(pattern))] @ slope
-            scale[rows] = np.sqrt(max(self.covariance[j, j] - slope @ self.covariance[used, j], 1e-8))
+            scale[rows] = np.sqrt(max(covariance[j, j] - slope @ covariance[used, j], 1e-8))
         return loc, scale
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +117,8 @@ class DepthModel:
             "keys": list(self.keys),
             "mean": self.mean.tolist(),
             "effects": [effect.tolist() for effect in self.effects],
-            "covariance": self.covariance.tolist(),
+            "covariance": {key: value.tolist() for key, value in self.covariance.items()},
+            "state_mean": {key: value.tolist() for key, value in self.state_mean.items()},
         }
 
     @classmethod
@@ -109,11 +129,37 @@ class DepthModel:
             tuple(value["keys"]),
             np.asarray(value["mean"]),
             tuple(np.asarray(effect).reshape(-1, n) for effect in value["effects"]),
-            np.asarray(value["covariance"]).reshape(n, n),
+            {key: np.asarray(c) for key, c in value["covariance"].items()},
+            {key: np.asarray(m) for key, m in value["state_mean"].items()},
         )
 
 
-def nearest_positive(covariance: np.ndarray) -> np.ndarray:
-    """Pairs estimated on different cells need not fit together: raise the eigenvalues that fell below zero."""
-    values, vectors = np.linalg.eigh(covariance)
+def pairwise_covariance(x: np.ndarray, n_depths: int) -> np.ndarray:
+    """Covariance of centred columns with NaN; latent dimensions (after the depths) are shrunk towards saying nothing."""
+    there = ~np.isnan(x)
+    filled = np.where(there, x, 0.0)
+    n = there.T.astype(float) @ there
+    covariance = np.where(n >= MIN_CELLS, filled.T @ filled / np.maximum(n, 1), 0.0)
+    ridge = np.full(x.shape[1], 1e-6)
+    ridge[n_depths:] = SHRINKAGE / np.maximum(np.diag(n)[n_depths:], 1)
+    covariance += np.diag(ridge)
+    values, vectors = np.linalg.eigh(covariance)  # pairs estimated on different cells need not fit together
     return vectors @ np.diag(np.maximum(values, 1e-6)) @ vectors.T
+
+
+@torch.no_grad()
+def depth_model(vae: MultiomeVAE, cells: CellDataset, spec: DataSpec) -> DepthModel:
+    """The depth model of a trained model's own training cells."""
+    states = {key: np.full((len(cells), vae.n_latent), np.nan) for key, s in spec.modalities.items() if s.has_depth}
+    device = next(vae.parameters()).device
+    for start in range(0, len(cells), BLOCK):
+        index = np.arange(start, min(start + BLOCK, len(cells)))
+        batch = cells.take(index).to(device)
+        experts = vae.encode(batch).per_modality
+        for target, z in states.items():
+            others = {key: q for key, q in experts.items() if key != target}
+            if others:
+                measured = torch.stack([batch.observed[key] for key in others]).any(0)[:, None]
+                loc = product_of_experts(others, batch.observed).loc
+                z[index] = torch.where(measured, loc, torch.nan).cpu().numpy()
+    return DepthModel.fit(cells, spec, states)

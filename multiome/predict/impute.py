@@ -15,7 +15,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.scale import check_scale, draw
 from multiome.predict.states import Depth, Query, ask
-from multiome.predict.translate import expected, exposure_of
+from multiome.predict.translate import expected
 
 MAX_BYTES = 4 * 2**30
 """Draws kept in memory, at most."""
@@ -67,19 +67,13 @@ def impute(
 @torch.no_grad()
 def draws(query: Query, scale: str, n_samples: int, *, seed: int) -> np.ndarray:
     """Draws over latent states, depth and counting noise (draws x cells x wanted features)."""
-    fitted, target = query.fitted, query.target
-    median = fitted.spec.modalities[target].median_depth
-    wanted = query.feature_index()
-    decoded = None if scale == "clr" else wanted
     out = np.full((n_samples, len(query.cells), len(query.features)), np.nan, dtype=np.float32)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for index, batch, q in query.blocks():
+        for block in query.blocks():
             for s in range(n_samples):
-                z = q.sample()
-                exposure = exposure_of(query, index, torch.randn(len(index), 1)).to(z)
-                p = fitted.vae.decode(z, batch, target, exposure, None if decoded is None else decoded.to(z.device))
-                value = draw(p, scale, exposure * median)
-                out[s, index] = (value if wanted is decoded or wanted is None else value[:, wanted]).cpu().numpy()
+                noise = torch.randn(len(block.index), 1)
+                p, total = query.decode(block, block.q.sample(), noise, scale)
+                out[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
     out[:, query.nothing] = np.nan
     return out

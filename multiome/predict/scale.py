@@ -21,6 +21,9 @@ SCALES: dict[str, tuple[str, ...]] = {
 CONTINUOUS = ("values",)
 """The one scale of a modality with a normal likelihood: as it was given."""
 
+WHOLE_CELL = ("clr",)
+"""Scales on which a feature's value depends on all other features of the cell."""
+
 
 def check_scale(scale: str | None, kind: str, *, is_count: bool, key: str) -> str:
     """The scale to use.

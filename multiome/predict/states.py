@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anndata as ad
 import mudata as md
@@ -21,6 +22,7 @@ from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName, listed, unknown
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
+from multiome.predict.scale import WHOLE_CELL
 from multiome.types import Batch
 
 Depth = str | float | np.ndarray
@@ -34,9 +36,8 @@ class Query:
     target: str
     view: Cells
     cells: CellDataset
-    log_depth: np.ndarray
-    """Expected log exposure of the target (cells)."""
-    log_depth_std: np.ndarray
+    depth: Depth
+    """``"predicted"``, ``"reference"``, or a total count per cell."""
     features: pd.Index
     nothing: np.ndarray
     """Cells without any source."""
@@ -51,13 +52,70 @@ class Query:
         every = pd.Index(self.fitted.spec.modalities[self.target].features)
         if self.features.equals(every):
             return None
-        return torch.from_numpy(every.get_indexer(self.features).astype(np.int64))
+        return torch.from_numpy(every.get_indexer(self.features).astype(np.int64)).to(self.fitted.device)
 
-    def blocks(self) -> Iterator[tuple[np.ndarray, Batch, Normal]]:
-        """Rows, minibatch and q(z | sources), a block at a time."""
+    def blocks(self) -> Iterator[Block]:
+        """Everything known of the cells, a block at a time."""
         for index in blocks(self.cells):
             batch = self.cells.take(index).to(self.fitted.device)
-            yield index, batch, posterior(self.fitted, self.cells, batch)
+            q = posterior(self.fitted, self.cells, batch)
+            loc, scale = self.log_depth(index, q)
+            yield Block(index, batch, q, as_column(loc), as_column(scale))
+
+    def decode(self, block: Block, z: Tensor, noise: Tensor | float, scale: str) -> tuple[Any, Tensor]:
+        """The distribution of the target at given states, and each cell's total count (cell x 1).
+
+        It covers the wanted features, or all of them where the scale relates a feature to all others (CLR).
+        """
+        exposure = block.exposure(noise)
+        total = exposure * self.fitted.spec.modalities[self.target].median_depth
+        features = None if scale in WHOLE_CELL else self.feature_index()
+        if self.fitted.spec.modalities[self.target].coverage_layer is not None:
+            exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
+        return self.fitted.vae.decode(z, block.batch, self.target, exposure, features), total
+
+    def shown(self, values: Tensor, scale: str) -> Tensor:
+        """The wanted features of what `decode` covered."""
+        features = self.feature_index() if scale in WHOLE_CELL else None
+        return (values if features is None else values[:, features]).cpu()
+
+    def log_depth(self, index: np.ndarray, q: Normal) -> tuple[np.ndarray, np.ndarray]:
+        """Log exposure of the target and its standard deviation: predicted, the training median, or as given."""
+        spec = self.fitted.spec.modalities[self.target]
+        nothing = np.zeros(len(index))
+        if isinstance(self.depth, np.ndarray):
+            return np.log(self.depth[index] / spec.median_depth), nothing
+        if not spec.has_depth or self.depth == "reference":
+            return nothing, nothing
+        sources = {}
+        for key in self.cells.matrices:
+            rows = self.cells.rows[key][index]
+            exposure = self.cells.exposure[key][np.maximum(rows, 0)]
+            sources[key] = np.where(rows >= 0, np.log(exposure), np.nan)
+        state = q.loc.cpu().double().numpy()
+        return self.fitted.depth.predict(self.target, sources, self.cells.batch_index[index], state)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some cells of a query."""
+
+    index: np.ndarray
+    batch: Batch
+    q: Normal
+    """q(z | sources)."""
+    log_depth: Tensor
+    log_depth_std: Tensor
+    """Expected log exposure of the target, and its standard deviation (cell x 1)."""
+
+    def exposure(self, noise: Tensor | float) -> Tensor:
+        """The target's exposure (cell x 1), uncertain where it was predicted; ``noise`` is standard normal."""
+        return (self.log_depth + self.log_depth_std * noise).exp().to(self.q.loc)
+
+
+def as_column(values: np.ndarray) -> Tensor:
+    """One value per cell, as float32 (cell x 1)."""
+    return torch.from_numpy(values.astype(np.float32))[:, None]
 
 
 def ask(
@@ -94,8 +152,7 @@ def ask(
         warn_unseen_batches(cells.batch_index, spec)
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
-    loc, scale = log_depth(fitted, target_key, cells, depth)
-    return Query(fitted, target_key, view, cells, loc, scale, wanted, nothing)
+    return Query(fitted, target_key, view, cells, check_depth(depth, len(cells)), wanted, nothing)
 
 
 def guess_source(data: ad.AnnData, fitted: Fitted, target: str) -> str:
@@ -123,22 +180,21 @@ def warn_unseen_batches(batch_index: np.ndarray, spec: object) -> None:
             )
 
 
-def log_depth(fitted: Fitted, target: str, cells: CellDataset, depth: Depth) -> tuple[np.ndarray, np.ndarray]:
-    """Log exposure of the target per cell and its standard deviation: predicted, the training median, or as given."""
-    n = len(cells)
-    spec = fitted.spec.modalities[target]
+def check_depth(depth: Depth, n_cells: int) -> Depth:
+    """A known word, or one positive total per cell.
+
+    Raises
+    ------
+    MultiomeError
+        If it is neither.
+    """
     if isinstance(depth, str):
-        if not spec.has_depth or depth == "reference":
-            return np.zeros(n), np.zeros(n)
-        if depth != "predicted":
+        if depth not in ("predicted", "reference"):
             raise unknown("depth", depth, ("predicted", "reference"), where=" (or an array of total counts)")
-        sources = {}
-        for key in cells.matrices:
-            rows = cells.rows[key]
-            exposure = cells.exposure[key][np.maximum(rows, 0)]
-            sources[key] = np.where(rows >= 0, np.log(exposure), np.nan)
-        return fitted.depth.predict(target, sources, cells.batch_index)
-    given = np.broadcast_to(np.asarray(depth, dtype=float), (n,))
+        return depth
+    given = np.asarray(depth, dtype=float)
+    if given.shape not in ((), (1,), (n_cells,)):
+        raise MultiomeError(f"`depth` must hold one total count for each of the {n_cells:,} cells, got shape {given.shape}.")
     if not (np.isfinite(given).all() and (given > 0).all()):
-        raise MultiomeError("`depth` must hold one positive total count per cell.")
-    return np.log(given / spec.median_depth), np.zeros(n)
+        raise MultiomeError("`depth` must hold positive total counts; there are zeros, negative or missing ones.")
+    return np.broadcast_to(given, (n_cells,))

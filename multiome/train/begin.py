@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
+from multiome.types import Batch
 
 MAX_CELLS = 20_000
 """Statistics and components are computed on at most so many training cells per modality."""
 
 
-def begin(spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int) -> MultiomeVAE:
+def begin(spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int, balance: float = 0.0) -> MultiomeVAE:
     """Random weights, and for every modality the components and the average profile of the training cells."""
     vae = MultiomeVAE(spec, config)
+    surprise = {}
     rng = np.random.default_rng(seed)
     for key in vae.keys:
         measured = rows[cells.observed(key)[rows]]
@@ -23,4 +26,16 @@ def begin(spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelCon
             measured = np.sort(rng.choice(measured, MAX_CELLS, replace=False))
         batch = cells.take(measured)
         vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key))
+        surprise[key] = mean_surprise(vae, cells.take(rng.permutation(measured)[:500]), key)
+    typical = float(np.exp(np.mean(np.log(list(surprise.values())))))
+    vae.weights = {key: (typical / value) ** balance for key, value in surprise.items()}
     return vae
+
+
+@torch.no_grad()
+def mean_surprise(vae: MultiomeVAE, batch: Batch, key: str) -> float:
+    """Negative log-likelihood per cell of the average profile, in nats."""
+    channel = vae.channel(key)
+    nothing = torch.zeros(len(batch), channel.head.embedding.shape[-1])
+    p = channel.decode(nothing, vae.exposure(batch, key, None))
+    return max(-float(p.log_prob(batch.counts[key].dense()).sum(-1).mean()), 1.0)

@@ -110,7 +110,7 @@ class IntegrationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimiser = torch.optim.AdamW(
-            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
         warm_up = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / 50))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}

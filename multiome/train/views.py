@@ -36,8 +36,12 @@ def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
 
 
 def thin_counts(rows: SparseRows, keep: float) -> SparseRows:
-    """A binomial draw of every count."""
-    return rows.with_values(torch.binomial(rows.values, torch.full_like(rows.values, keep)))
+    """A binomial draw of every count; most counts are 1, where one uniform number is enough."""
+    values = (torch.rand_like(rows.values) < keep).to(rows.values.dtype)
+    several = (rows.values > 1).nonzero(as_tuple=True)[0]
+    counts = rows.values[several]
+    values[several] = torch.binomial(counts, torch.full_like(counts, keep))
+    return rows.with_values(values)
 
 
 def hide_features(n_features: Mapping[str, int], share: float) -> dict[str, Bool[Tensor, " feature"]] | None:
