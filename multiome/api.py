@@ -46,14 +46,14 @@ def fit(
     Parameters
     ----------
     mdata
-        Raw counts, one modality per assay. Which cells are paired is what the `MuData`'s own obs map says: a cell that a
-        modality does not list is unmeasured there, never zero. Nothing in it is changed.
+        Raw counts, one modality per assay. Which cells are paired is what the `MuData`'s own obs map says: a cell
+        that a modality does not list is unmeasured there, never zero. Nothing in it is changed.
     batch_key
         Column, or columns, of the experimental batch (donor, run). Looked up in ``mdata.obs``, then in each modality's
         ``obs``. Its effect is learnt by the decoder alone, so that latent states are free of it.
     modalities
-        What each key is, for example ``{"peaks": mo.ATAC}``; keys left out are not used. By default keys such as ``rna``,
-        ``gex``, ``atac``, ``peaks``, ``prot``, ``adt``, ``met`` are recognised.
+        What each key is, for example ``{"peaks": mo.ATAC}``; keys left out are not used. By default keys such as
+        ``rna``, ``gex``, ``atac``, ``peaks``, ``prot``, ``adt``, ``met`` are recognised.
     config
         Size of the model.
     train
@@ -162,17 +162,17 @@ class Multiome:
         source, target
             A key of the fitted `MuData`, or the kind of assay where only one key is of that kind.
         scale
-            ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"`` or ``"foreground"`` (protein), ``"probability"`` (ATAC),
-            ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their default). The result
-            is the expectation of the transformed value, not the transform of the expected one.
+            ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"`` or ``"foreground"`` (protein), ``"probability"``
+            (ATAC), ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their
+            default). The result is the expectation of the transformed value, not the transform of the expected one.
         depth
             Total counts to predict at: ``"predicted"`` from the source's depth and batch, ``"reference"`` (the training
             median), or numbers (one per cell).
         features
             Only these features of the target.
         batch
-            Predict as if measured in this experimental batch. By default each cell's own; one that training did not have
-            gets the average effect, with a warning.
+            Predict as if measured in this experimental batch. By default each cell's own; one that training did not
+            have gets the average effect, with a warning.
         seed
             Of the latent states that are averaged over.
         min_features, drop_empty

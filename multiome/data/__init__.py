@@ -1,0 +1,1 @@
+"""`MuData` to minibatches: checks, features, cells, covariates, files."""

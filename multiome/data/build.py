@@ -39,20 +39,20 @@ def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None
         return dict(given)
     found: dict[str, Modality] = {}
     for key in keys:
-        modality = recognise(key)
-        if modality is None:
+        recognised = recognise(key)
+        if recognised is None:
             kinds = {m.name: list(m.aliases[:3]) for m in MODALITIES.values()}
             raise UnknownName(
                 f"Modality key {key!r} is not recognised (recognised are {kinds}). Say what each key is, for example "
                 f"modalities={{{key!r}: mo.RNA}}; keys left out are not used."
             )
-        twin = next((k for k, m in found.items() if m is modality), None)
+        twin = next((k for k, m in found.items() if m is recognised), None)
         if twin is not None:
             raise InvalidPairing(
-                f"Both {twin!r} and {key!r} look like {modality.name}. Say that this is meant, or leave one out, with "
-                f"modalities={{{twin!r}: mo.{modality.name.upper()}, ...}}."
+                f"Both {twin!r} and {key!r} look like {recognised.name}. Say that this is meant, or leave one "
+                f"out, with modalities={{{twin!r}: mo.{recognised.name.upper()}, ...}}."
             )
-        found[key] = modality
+        found[key] = recognised
     return found
 
 
@@ -64,12 +64,16 @@ def prepare(
     drop_empty: bool,
 ) -> tuple[DataSpec, CellDataset]:
     """Check training data, run every modality's recipe, and return the spec with the cells in memory."""
-    cells = cells_of(data, "rna" if isinstance(data, ad.AnnData) and not modalities else next(iter(modalities or {}), None))
+    cells = cells_of(
+        data, "rna" if isinstance(data, ad.AnnData) and not modalities else next(iter(modalities or {}), None)
+    )
     chosen = resolve_modalities(list(cells.mods), modalities)
     cells = Cells(cells.obs_names, cells.obs, {k: cells.mods[k] for k in chosen}, {k: cells.rows[k] for k in chosen})
     for key, adata in cells.mods.items():
         if not adata.n_obs or not adata.n_vars:
-            raise InvalidPairing(f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from.")
+            raise InvalidPairing(
+                f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from."
+            )
     check_pairing(cells)
     covariates = read_covariates(cells, batch_key)
     specs, matrices = {}, {}
@@ -79,7 +83,9 @@ def prepare(
     return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
 
 
-def prepare_modality(key: str, adata: ad.AnnData, modality: Modality, *, drop_empty: bool) -> tuple[ModalitySpec, Matrix]:
+def prepare_modality(
+    key: str, adata: ad.AnnData, modality: Modality, *, drop_empty: bool
+) -> tuple[ModalitySpec, Matrix]:
     """Run the recipe of one modality on its training cells."""
     values, coverage = checked_values(key, adata, modality)
     seen = np.asarray((values if coverage is None else coverage).getnnz(0))
@@ -165,7 +171,9 @@ def read_query(
             wanted = {key: wanted[key]}
             cells = only(cells, wanted[key])
         if not wanted:
-            raise UnknownName(f"None of the data's modalities {listed(cells.mods)} was trained on ({listed(spec.modalities)}).")
+            raise UnknownName(
+                f"None of the data's modalities {listed(cells.mods)} was trained on ({listed(spec.modalities)})."
+            )
     view = Cells(
         cells.obs_names,
         cells.obs,

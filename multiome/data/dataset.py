@@ -42,7 +42,8 @@ class CellDataset:
             if matrix.coverage is not None:
                 coverage[key] = pick(matrix.coverage, rows)
             observed[key] = torch.from_numpy(there)
-            depth = np.where(there, self.exposure[key][np.maximum(rows, 0)], 1).astype(np.float32)
+            depth = np.ones(len(rows), dtype=np.float32)
+            depth[there] = self.exposure[key][rows[there]]
             exposure[key] = torch.from_numpy(depth)[:, None]
         return Batch(
             torch.from_numpy(np.asarray(index, dtype=np.int64)),
@@ -62,4 +63,6 @@ def pick(x: sp.csr_matrix, rows: np.ndarray) -> SparseRows:
     part = x[rows[there]]
     length = np.zeros(len(rows) + 1, dtype=np.int64)
     length[1:][there] = np.diff(part.indptr)
-    return SparseRows.from_scipy(sp.csr_matrix((part.data, part.indices, np.cumsum(length)), shape=(len(rows), x.shape[1])))
+    return SparseRows.from_scipy(
+        sp.csr_matrix((part.data, part.indices, np.cumsum(length)), shape=(len(rows), x.shape[1]))
+    )

@@ -24,5 +24,5 @@ def split(observed: np.ndarray, *, validation: float, seed: int) -> tuple[np.nda
     patterns, member = np.unique(observed, axis=0, return_inverse=True)
     for pattern in range(len(patterns)):
         cells = rng.permutation(np.flatnonzero(member.ravel() == pattern))
-        held_out[cells[: int(round(validation * len(cells)))]] = True
+        held_out[cells[: round(validation * len(cells))]] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

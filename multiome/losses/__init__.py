@@ -1,0 +1,1 @@
+"""Plain functions of tensors that training minimises."""

@@ -13,8 +13,8 @@ def clip_loss(
 ) -> Float[Tensor, ""]:
     """Row i of both views is one cell; the other rows are its negatives (Radford et al. 2021, symmetric InfoNCE).
 
-    ``log_temperature`` is the logarithm of the factor on the cosine similarities. Fewer than two cells have no negatives:
-    the loss is 0.
+    ``log_temperature`` is the logarithm of the factor on the cosine similarities. Fewer than two cells have no
+    negatives: the loss is 0.
     """
     if len(a) < 2:
         return (a.sum() + b.sum()) * 0

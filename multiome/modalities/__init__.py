@@ -1,0 +1,1 @@
+"""One assay, one file, one object."""

@@ -15,8 +15,8 @@ from multiome.nn.transform import TfIdf
 def fragments_or_presence(modality: Modality, counts: sp.csr_matrix, var: pd.DataFrame) -> Choices:
     """Every peak is kept; the counts decide what they are.
 
-    Only zeros and ones: presence, a Bernoulli likelihood. Above 1, more even than odd counts: cut sites, two per fragment,
-    halved and rounded up to fragments (Martens et al. 2024). Anything else: fragments.
+    Only zeros and ones: presence, a Bernoulli likelihood. Above 1, more even than odd counts: cut sites, two per
+    fragment, halved and rounded up to fragments (Martens et al. 2024). Anything else: fragments.
     """
     every = np.ones(counts.shape[1], dtype=bool)
     values = counts.data[counts.data > 0]

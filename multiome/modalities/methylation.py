@@ -1,4 +1,4 @@
-"""DNA methylation calls: methylated in ``.X``, all calls in ``layers["coverage"]``; a site without coverage is unobserved."""
+"""DNA methylation calls: methylated in ``.X``, all calls in ``layers["coverage"]``; one without any is unobserved."""
 
 from __future__ import annotations
 

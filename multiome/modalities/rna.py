@@ -21,7 +21,9 @@ def select_variable_genes(modality: Modality, counts: sp.csr_matrix, var: pd.Dat
     n_genes = counts.shape[1]
     if "highly_variable" in var and var["highly_variable"].any():
         selected = var["highly_variable"].to_numpy(dtype=bool)
-        return Choices(selected, modality.likelihood, notes=(f"{selected.sum():,} genes marked highly_variable are used.",))
+        return Choices(
+            selected, modality.likelihood, notes=(f"{selected.sum():,} genes marked highly_variable are used.",)
+        )
     if n_genes <= N_TOP_GENES:
         return Choices(np.ones(n_genes, dtype=bool), modality.likelihood)
     import anndata as ad

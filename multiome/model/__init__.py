@@ -1,0 +1,1 @@
+"""The Pyro model, its guide and its size."""

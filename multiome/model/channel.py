@@ -30,9 +30,7 @@ class Channel(nn.Module):
         self.head = Head(n_features, config.n_features_latent, n_outputs=modality.likelihood.n_outputs)
         self.likelihood = modality.likelihood(n_features)
 
-    def initialise(
-        self, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None
-    ) -> None:
+    def initialise(self, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None) -> None:
         """Set statistics, components and the average profile from training cells."""
         self.transform.fit(rows, coverage)
         seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage)

@@ -29,9 +29,7 @@ def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Ten
         loadings = np.eye(rows.n_features, max(min(n_components, rows.n_features), 1))
         return torch.from_numpy(loadings.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))
     small = min(x.shape) <= 2 * n
-    fitted = (
-        PCA(n, svd_solver="full").fit(x.toarray()) if small else PCA(n, svd_solver="arpack", random_state=0).fit(x)
-    )
+    fitted = PCA(n, svd_solver="full").fit(x.toarray()) if small else PCA(n, svd_solver="arpack", random_state=0).fit(x)
     scale = np.sqrt(np.maximum(fitted.explained_variance_, 1e-12))
     real = fitted.explained_variance_ > 1e-9 * fitted.explained_variance_.max(initial=0)
     loadings = np.where(real, fitted.components_.T / scale, 0.0)

@@ -6,14 +6,14 @@ Letters: z latent state, h trunk output, x_m values of modality m, l_m exposure 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
-import numpy as np
 import pyro
 import pyro.distributions as dist
 import torch
 from jaxtyping import Bool, Float, Int
 from pyro import poutine
-from torch import Tensor, nn
+from torch import BoolTensor, Tensor, nn
 
 from multiome.data.spec import DataSpec
 from multiome.model.channel import Channel
@@ -29,8 +29,8 @@ Sampled = Mapping[str, Int[Tensor, " feature"]]
 class MultiomeVAE(nn.Module):
     """Encoders, product of experts, decoders.
 
-    ``z ~ N(0, I)``; ``h = trunk(z, batch effects)``; ``x_m ~ likelihood_m(h @ V_m.T, l_m)`` for every observed modality;
-    ``q(z | x)`` is the product of the prior and the observed experts ``q(z | x_m)``.
+    ``z ~ N(0, I)``; ``h = trunk(z, batch effects)``; ``x_m ~ likelihood_m(h @ V_m.T, l_m)`` for every observed
+    modality; ``q(z | x)`` is the product of the prior and the observed experts ``q(z | x_m)``.
     """
 
     def __init__(self, spec: DataSpec, config: ModelConfig) -> None:
@@ -61,7 +61,10 @@ class MultiomeVAE(nn.Module):
         """Experts of the modalities in the batch, and their product with the prior."""
         experts = {
             key: self.channel(key).encode(
-                batch.counts[key], batch.exposure[key], batch.coverage.get(key), None if found is None else found.get(key)
+                batch.counts[key],
+                batch.exposure[key],
+                batch.coverage.get(key),
+                None if found is None else found.get(key),
             )
             for key in batch.counts
         }
@@ -83,9 +86,10 @@ class MultiomeVAE(nn.Module):
                 channel = self.channel(key)
                 share = 1.0 if features is None else channel.likelihood.n_features / len(features)
                 x = batch.counts[key].dense(features)
+                observed = cast(BoolTensor, batch.observed[key])
                 p = channel.decode(h, self.exposure(batch, key, features), features)
                 # mosaic data: an unmeasured assay says nothing
-                with poutine.mask(mask=batch.observed[key]), poutine.scale(scale=share * self.weights[key]):
+                with poutine.mask(mask=observed), poutine.scale(scale=share * self.weights[key]):
                     pyro.sample(key, p.to_event(1), obs=x)
 
     def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:

@@ -1,0 +1,1 @@
+"""Pure torch: encoders, decoders, fusion, input transforms."""

@@ -37,7 +37,7 @@ class Trunk(nn.Module):
         return self.network(torch.cat([z, batch_effect.expand(*z.shape[:-1], -1)], -1))
 
     def batch_effect(self, batch_index: Int[Tensor, "cell covariate"]) -> Float[Tensor, "cell effect"]:
-        """The embedding of every cell's experimental batches; level -1 is the cell-weighted average of the known ones."""
+        """The embedding of every cell's experimental batches; level -1 is the cell-weighted average of all."""
         effects = []
         for i, table in enumerate(self.batch_effects):
             average = getattr(self, f"share{i}") @ table

@@ -1,0 +1,1 @@
+"""The verbs: what a fitted model answers."""

@@ -44,7 +44,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
 
 
 def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, overwrite: bool = False) -> None:
-    """Write the archive beside its target and rename it into place: a killed process leaves the old file or the new one."""
+    """Write beside the target and rename into place: a killed process leaves the old or the new file, never half."""
     target = check_output(path, overwrite=overwrite)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in fitted.vae.state_dict().items()}
     members = {
@@ -96,13 +96,15 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         label = json.loads(members["format.json"])
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
         raise InvalidModelFile(
-            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). It may be truncated, or another kind of file."
+            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). "
+            "It may be truncated, or another kind of file."
         ) from error
     if label.get("package") != "multiome" or not isinstance(label.get("format"), int):
         raise InvalidModelFile(f"{source} is a zip archive, but not a model saved by multiome.")
     if label["format"] > FORMAT:
         raise InvalidModelFile(
-            f"{source} has format {label['format']}, this version of multiome reads up to {FORMAT}; update multiome to load it."
+            f"{source} has format {label['format']}, this version of multiome reads up to {FORMAT}; "
+            "update multiome to load it."
         )
     try:
         spec = DataSpec.from_json(json.loads(members["spec.json"]))

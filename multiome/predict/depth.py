@@ -1,8 +1,8 @@
 """How deep a modality would have been measured, given how deep the others were and what the cell is.
 
 For every target, one Gaussian of the log exposures of all modalities and of the latent state that the other modalities
-give; it is conditioned on whatever a new cell has. Cell types differ in how much RNA, open chromatin or protein they yield,
-so the latent state says more than the source's depth alone.
+give; it is conditioned on whatever a new cell has. Cell types differ in how much RNA, open chromatin or protein they
+yield, so the latent state says more than the source's depth alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class DepthModel:
     def fit(cls, cells: CellDataset, spec: DataSpec, states: Mapping[str, np.ndarray]) -> DepthModel:
         """Estimate from the training cells, each pair of variables on the cells that have both.
 
-        ``states`` holds, per target, the latent state given the other modalities (cells x latent), NaN where there is none.
+        ``states`` holds, per target, the latent state given the other modalities (cells x latent), NaN without any.
         """
         keys = tuple(spec.modalities)
         y = np.full((len(cells), len(keys)), np.nan)
@@ -97,7 +97,9 @@ class DepthModel:
         loc, scale = shift[:, j].copy(), np.full(len(shift), np.sqrt(covariance[j, j]))
         names = [key for key in sources if key != target]
         at = [self.keys.index(key) for key in names]
-        x = np.column_stack([np.empty((len(shift), 0)), *(sources[key] - shift[:, a] for key, a in zip(names, at, strict=True))])
+        x = np.column_stack(
+            [np.empty((len(shift), 0)), *(sources[key] - shift[:, a] for key, a in zip(names, at, strict=True))]
+        )
         if state is not None:
             at += range(len(self.keys), len(covariance))
             x = np.column_stack([x, state - self.state_mean[target]])
@@ -135,7 +137,7 @@ class DepthModel:
 
 
 def pairwise_covariance(x: np.ndarray, n_depths: int) -> np.ndarray:
-    """Covariance of centred columns with NaN; latent dimensions (after the depths) are shrunk towards saying nothing."""
+    """Covariance of centred columns with NaN; latent dimensions (after the depths) are shrunk to say nothing."""
     there = ~np.isnan(x)
     filled = np.where(there, x, 0.0)
     n = there.T.astype(float) @ there

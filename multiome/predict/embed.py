@@ -46,7 +46,8 @@ def warn_unmeasured(names: np.ndarray, keys: list[str]) -> None:
     """Say which rows will be NaN."""
     if len(names):
         warnings.warn(
-            f"{len(names):,} cells have no measured {listed(keys)} (first: {listed(names, most=3)}); their rows are NaN.",
+            f"{len(names):,} cells have no measured {listed(keys)} (first: {listed(names, most=3)}); "
+            "their rows are NaN.",
             MultiomeWarning,
             stacklevel=4,
         )

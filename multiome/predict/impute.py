@@ -47,9 +47,10 @@ def impute(
     n_bytes = 4 * n_samples * len(query.cells) * len(query.features)
     if n_bytes > MAX_BYTES:
         raise MultiomeError(
-            f"{n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need {n_bytes / 2**30:.1f} GiB "
-            f"(at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a smaller n_samples, or use translate, "
-            "which keeps expected values only."
+            f"{n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need "
+            f"{n_bytes / 2**30:.1f} GiB "
+            f"(at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a smaller n_samples, or use "
+            "translate, which keeps expected values only."
         )
     return Prediction(
         mean=expected(query, scale, seed=seed),

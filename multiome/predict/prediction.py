@@ -42,7 +42,9 @@ class Prediction:
         """Standard deviation of a new measurement."""
         return self.draws.std(0, ddof=1 if len(self.draws) > 1 else 0)
 
-    def interval(self, level: float = 0.9) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, "cell feature"]]:
+    def interval(
+        self, level: float = 0.9
+    ) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, "cell feature"]]:
         """Lower and upper end of the central interval that holds a new measurement with probability ``level``.
 
         Counts are discrete, so a closed interval holds more than ``level`` even where the model is exactly right; judge
@@ -93,10 +95,15 @@ class Prediction:
         columns = observed.var_names.get_indexer(self.all_features)
         if (rows < 0).any():
             absent = self.obs.index[rows < 0]
-            raise SpecMismatch(f"{len(absent):,} predicted cells are not in `observed` (first: {listed(absent, most=3)}).")
+            raise SpecMismatch(
+                f"{len(absent):,} predicted cells are not in `observed` (first: {listed(absent, most=3)})."
+            )
         if (columns < 0).any():
             absent = self.all_features[columns < 0]
-            raise SpecMismatch(f"{len(absent):,} features of {self.modality!r} are not in `observed` (first: {listed(absent, most=3)}).")
+            raise SpecMismatch(
+                f"{len(absent):,} features of {self.modality!r} are not in `observed` "
+                f"(first: {listed(absent, most=3)})."
+            )
         raw = sp.csr_matrix(observed.X)[rows][:, columns]
         if self.halved:
             raw = sp.csr_matrix((np.ceil(raw.data / 2), raw.indices, raw.indptr), shape=raw.shape)

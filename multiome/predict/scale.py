@@ -1,4 +1,4 @@
-"""The scales a prediction can be on: expectations of the transformed value, draws of it, and the same of observed counts."""
+"""The scales a prediction can be on: expectations of the transformed value, draws, and the same of observed counts."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from multiome.data.build import read_query
 from multiome.data.cells import Cells
 from multiome.data.covariates import UNSEEN, fixed_batch_index
 from multiome.data.dataset import CellDataset
+from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName, listed, unknown
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
@@ -90,8 +91,9 @@ class Query:
         sources = {}
         for key in self.cells.matrices:
             rows = self.cells.rows[key][index]
-            exposure = self.cells.exposure[key][np.maximum(rows, 0)]
-            sources[key] = np.where(rows >= 0, np.log(exposure), np.nan)
+            there = rows >= 0
+            sources[key] = np.full(len(rows), np.nan)
+            sources[key][there] = np.log(self.cells.exposure[key][rows[there]])
         state = q.loc.cpu().double().numpy()
         return self.fitted.depth.predict(self.target, sources, self.cells.batch_index[index], state)
 
@@ -163,18 +165,21 @@ def guess_source(data: ad.AnnData, fitted: Fitted, target: str) -> str:
     shared = {key: len(data.var_names.intersection(list(fitted.spec.modalities[key].features))) for key in others}
     best = max(shared, key=lambda key: shared[key])
     if not shared[best]:
-        raise UnknownName(f"The AnnData shares no feature with {listed(others)}; is it one of them? Say which with a MuData.")
+        raise UnknownName(
+            f"The AnnData shares no feature with {listed(others)}; is it one of them? Say which with a MuData."
+        )
     return best
 
 
-def warn_unseen_batches(batch_index: np.ndarray, spec: object) -> None:
+def warn_unseen_batches(batch_index: np.ndarray, spec: DataSpec) -> None:
     """Cells of a batch that training did not have are predicted with the average batch."""
-    for i, covariate in enumerate(spec.covariates):  # type: ignore[attr-defined]
+    for i, covariate in enumerate(spec.covariates):
         n = int((batch_index[:, i] == UNSEEN).sum())
         if n:
             warnings.warn(
-                f"{n:,} cells are of no {covariate.name!r} that training had ({listed(covariate.levels)}); they are predicted "
-                "with the cell-weighted average of the training batches' effects. Pass batch=... to predict as if measured in one.",
+                f"{n:,} cells are of no {covariate.name!r} that training had ({listed(covariate.levels)}); they are "
+                "predicted with the cell-weighted average of the training batches' effects. Pass batch=... to predict "
+                "as if measured in one.",
                 MultiomeWarning,
                 stacklevel=5,
             )
@@ -194,7 +199,9 @@ def check_depth(depth: Depth, n_cells: int) -> Depth:
         return depth
     given = np.asarray(depth, dtype=float)
     if given.shape not in ((), (1,), (n_cells,)):
-        raise MultiomeError(f"`depth` must hold one total count for each of the {n_cells:,} cells, got shape {given.shape}.")
+        raise MultiomeError(
+            f"`depth` must hold one total count for each of the {n_cells:,} cells, got shape {given.shape}."
+        )
     if not (np.isfinite(given).all() and (given > 0).all()):
         raise MultiomeError("`depth` must hold positive total counts; there are zeros, negative or missing ones.")
     return np.broadcast_to(given, (n_cells,))

@@ -15,7 +15,9 @@ MAX_CELLS = 20_000
 """Statistics and components are computed on at most so many training cells per modality."""
 
 
-def begin(spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int, balance: float = 0.0) -> MultiomeVAE:
+def begin(
+    spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int, balance: float = 0.0
+) -> MultiomeVAE:
     """Random weights, and for every modality the components and the average profile of the training cells."""
     vae = MultiomeVAE(spec, config)
     surprise = {}

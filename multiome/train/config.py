@@ -48,7 +48,8 @@ class TrainConfig:
             raise ValueError(f"`thinning` must lie in (0, 1], got {self.thinning!r}.")
         if self.learning_rate <= 0 or self.weight_decay < 0:
             raise ValueError(
-                f"`learning_rate` must be positive and `weight_decay` at least 0, got {self.learning_rate!r} and {self.weight_decay!r}."
+                f"`learning_rate` must be positive and `weight_decay` at least 0, got "
+                f"{self.learning_rate!r} and {self.weight_decay!r}."
             )
 
 

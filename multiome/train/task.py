@@ -9,6 +9,7 @@ from itertools import combinations
 import pytorch_lightning as pl
 import torch
 from pyro.infer import TraceMeanField_ELBO
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from multiome.errors import TrainingDiverged
@@ -51,9 +52,7 @@ class IntegrationTask(pl.LightningModule):
 
     def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
         """Negative ELBO per cell."""
-        loss = self.elbo.differentiable_loss(
-            self.vae.model, self.vae.guide, batch, latent, sampled, self.weights.prior
-        )
+        loss = self.elbo.differentiable_loss(self.vae.model, self.vae.guide, batch, latent, sampled, self.weights.prior)
         return loss / self.vae.n_cells
 
     def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
@@ -103,12 +102,12 @@ class IntegrationTask(pl.LightningModule):
         if not bad:
             bad = [k for k, value in self.vae.log_likelihoods(batch, latent).items() if not torch.isfinite(value)]
         return (
-            f"Training diverged in step {self.global_step}: loss {', '.join(map(repr, terms)) or 'total'} is not finite, "
-            f"through modality {', '.join(map(repr, bad)) or 'unknown'}. Try a lower `train.learning_rate` "
+            f"Training diverged in step {self.global_step}: loss {', '.join(map(repr, terms)) or 'total'} is not "
+            f"finite, through modality {', '.join(map(repr, bad)) or 'unknown'}. Try a lower `train.learning_rate` "
             f"(now {self.config.learning_rate:g}), and look for extreme values in that modality."
         )
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimiser = torch.optim.AdamW(
             self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )

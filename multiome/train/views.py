@@ -15,8 +15,8 @@ from multiome.types import Batch, SparseRows
 def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
     """Keep each count with probability ``keep``; values that are no counts stay as they are.
 
-    The exposure shrinks with what was kept, so that encoders see a true shallower measurement. For methylation the calls of
-    a site are kept or dropped together with its coverage.
+    The exposure shrinks with what was kept, so that encoders see a true shallower measurement. For methylation the
+    calls of a site are kept or dropped together with its coverage.
     """
     if keep == 1:
         return batch
