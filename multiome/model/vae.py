@@ -79,7 +79,7 @@ class MultiomeVAE(nn.Module):
         with pyro.plate("cell", self.n_cells, subsample=batch.index):
             with poutine.scale(scale=prior_weight):
                 zero = torch.zeros(len(batch), self.n_latent, device=batch.index.device)
-                z = pyro.sample("z", dist.Normal(zero, 1.0).to_event(1))
+                z = pyro.sample("z", dist.Normal(zero, 1.0, validate_args=False).to_event(1))
             h = self.trunk(z, self.trunk.batch_effect(batch.batch_index))
             for key in batch.counts:
                 features = sampled.get(key)
@@ -95,7 +95,9 @@ class MultiomeVAE(nn.Module):
     def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
         """q(z | x), computed once by `encode`."""
         with pyro.plate("cell", self.n_cells, subsample=batch.index), poutine.scale(scale=prior_weight):
-            pyro.sample("z", dist.Normal(latent.joint.loc, latent.joint.scale).to_event(1))
+            # not validated: a state that is NaN makes the loss NaN, and training says where it came from
+            q = dist.Normal(latent.joint.loc, latent.joint.scale, validate_args=False)
+            pyro.sample("z", q.to_event(1))
 
     def decode(
         self, z: Float[Tensor, "cell latent"], batch: Batch, key: str, exposure: Tensor, features: Tensor | None = None
