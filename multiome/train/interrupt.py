@@ -31,10 +31,13 @@ class StopOnInterrupt(pl.Callback):
         self.previous = signal.signal(signal.SIGINT, ask)
 
     def restore(self) -> None:
-        """Give the signal back to whoever had it, and say what happened."""
+        """Give the signal back to whoever had it."""
         if self.previous is not None:
             signal.signal(signal.SIGINT, self.previous)
             self.previous = None
+
+    def mention(self) -> None:
+        """Say that training ended early, if it did."""
         if self.asked:
             warnings.warn(
                 "Training was interrupted; the model is the one trained so far.", MultiomeWarning, stacklevel=4
