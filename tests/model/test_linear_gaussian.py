@@ -133,13 +133,13 @@ def test_elbo_of_another_guide_is_lower_by_its_divergence_from_the_posterior(exa
     posterior = exact.posterior()
     other = Normal(posterior.loc + 0.2, 1.3 * posterior.scale)
     gap = float(kl_divergence(other, posterior).sum())
-    found = np.mean([elbo(exact, by_hand(other)) for _ in range(300)])
-    assert float(exact.log_evidence().sum()) - found == pytest.approx(gap, rel=0.1)
+    found = np.mean([elbo(exact, by_hand(other)) for _ in range(100)])
+    assert float(exact.log_evidence().sum()) - found == pytest.approx(gap, rel=0.15)
 
 
 def test_the_mean_field_elbo_has_the_same_expectation(exact):
     latent = by_hand(exact.posterior())
-    losses = [TraceMeanField_ELBO().loss(exact.vae.model, exact.vae.guide, exact.batch, latent, {}) for _ in range(300)]
+    losses = [TraceMeanField_ELBO().loss(exact.vae.model, exact.vae.guide, exact.batch, latent, {}) for _ in range(100)]
     error = np.std(losses) / np.sqrt(len(losses))
     assert -np.mean(losses) == pytest.approx(float(exact.log_evidence().sum()), abs=4 * error)
 

@@ -1,0 +1,79 @@
+"""Averaged weights, kept at the best score of the held-out cells; seen on one parameter that counts epochs."""
+
+from __future__ import annotations
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from multiome.train.callbacks import AverageWeights
+
+
+class Counter(pl.LightningModule):
+    """The weight is the number of steps so far; the held-out score of epoch e is ``scores[e]``."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.scores, self.seen = scores, []
+
+    def training_step(self, batch, batch_idx):
+        return -self.weight.sum()  # a gradient of -1: SGD adds the learning rate, 1
+
+    def validation_step(self, batch, batch_idx):
+        self.seen.append(float(self.weight.detach()))
+        self.log("val/total", self.scores[self.current_epoch], batch_size=1)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+# pytorch-lightning: held-out cells are left out on purpose.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:You defined a `validation_step` but have no `val_dataloader`:UserWarning"
+)
+
+
+def kept(task: Counter) -> float:
+    return float(task.weight.detach())
+
+
+@pytest.fixture
+def run():
+    def train(scores: list[float] | None, *, decay: float = 0.0, patience: int = 100, n_epochs: int = 6) -> Counter:
+        task, data = Counter(scores or []), DataLoader(torch.zeros(1, 1), num_workers=0)
+        trainer = pl.Trainer(
+            max_epochs=n_epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=1,
+            callbacks=[AverageWeights(decay, patience, monitor="val/total")],
+        )  # fmt: skip
+        trainer.fit(task, data, data if scores else None)
+        return task
+
+    return train
+
+
+def test_the_best_weights_are_kept(run):
+    assert kept(run([5, 4, 1, 3, 2, 6])) == 3  # after the third epoch
+
+
+def test_training_stops_when_patience_ends(run):
+    task = run([5, 1, 3, 2, 4, 4], patience=2)
+    assert len(task.seen) == 4
+    assert kept(task) == 2
+
+
+def test_a_score_that_is_nan_is_never_the_best(run):
+    assert kept(run([5, float("nan"), 3, float("nan"), 4, 6])) == 3
+
+
+def test_without_held_out_cells_the_last_average_is_kept(run):
+    assert kept(run(None)) == 6
+    assert 0 < kept(run(None, decay=0.9)) < 6
+
+
+def test_held_out_cells_are_scored_with_the_averaged_weights(run):
+    task = run([6, 5, 4, 3, 2, 1], decay=0.9)
+    assert all(0 < average < step for step, average in enumerate(task.seen, start=1))
+    assert kept(task) == pytest.approx(task.seen[-1])

@@ -1,0 +1,99 @@
+"""Random views of a minibatch: thinned counts, hidden features, hidden modalities."""
+
+from __future__ import annotations
+
+import pytest
+import scipy.sparse as sp
+import torch
+
+from multiome.train.views import hide_features, part_of, thin
+from multiome.types import Batch, SparseRows
+
+N_CELLS = 400
+COUNTS = {"rna": True, "met": True, "score": False}
+
+
+@pytest.fixture
+def batch() -> Batch:
+    values = {key: torch.poisson(torch.full((N_CELLS, 5), 3.0)) for key in COUNTS}
+    coverage = SparseRows.from_scipy(sp.csr_matrix((values["met"] + 1).numpy()))
+    rows = {key: SparseRows.from_scipy(sp.csr_matrix(value.numpy())) for key, value in values.items()}
+    rows["met"] = coverage.with_values(values["met"].reshape(-1))
+    everything = torch.ones(N_CELLS, dtype=torch.bool)
+    return Batch(
+        torch.arange(N_CELLS),
+        rows,
+        dict.fromkeys(COUNTS, everything),
+        {key: torch.full((N_CELLS, 1), 2.0) for key in COUNTS},
+        torch.zeros(N_CELLS, 0, dtype=torch.long),
+        {"met": coverage},
+    )
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
+def test_thinning_keeps_each_count_with_the_same_probability(batch, keep):
+    whole, part = batch.counts["rna"].dense(), thin(batch, keep, counts=COUNTS).counts["rna"].dense()
+    assert (part <= whole).all()
+    assert torch.equal(part, part.round())
+    for value in range(1, 6):  # binomial: mean and variance of what is left of counts of this size
+        left = part[whole == value]
+        error = 5 * (value * keep * (1 - keep) / len(left)) ** 0.5
+        assert float(left.mean()) == pytest.approx(value * keep, abs=error)
+        assert float(left.var()) == pytest.approx(value * keep * (1 - keep), rel=0.35)
+
+
+def test_the_exposure_shrinks_with_what_was_kept(batch):
+    thinned = thin(batch, 0.5, counts=COUNTS)
+    share = thinned.counts["rna"].sum() / batch.counts["rna"].sum().clamp_min(1)
+    torch.testing.assert_close(thinned.exposure["rna"], batch.exposure["rna"] * share)
+    torch.testing.assert_close(thinned.exposure["score"], batch.exposure["score"])
+
+
+def test_calls_of_a_site_are_kept_or_dropped_with_its_coverage(batch):
+    thinned = thin(batch, 0.5, counts=COUNTS)
+    coverage, whole = thinned.coverage["met"].values, batch.coverage["met"].values
+    calls = thinned.counts["met"].values
+    kept = coverage > 0
+    assert 0.4 < float(kept.float().mean()) < 0.6
+    assert torch.equal(coverage[kept], whole[kept])
+    assert torch.equal(calls[kept], batch.counts["met"].values[kept])
+    assert not calls[~kept].any()
+
+
+def test_values_that_are_no_counts_are_not_thinned(batch):
+    assert torch.equal(thin(batch, 0.5, counts=COUNTS).counts["score"].values, batch.counts["score"].values)
+
+
+def test_keeping_everything_changes_nothing(batch):
+    found = thin(batch, 1.0, counts=COUNTS)
+    for key, rows in batch.counts.items():
+        assert torch.equal(found.counts[key].values, rows.values)
+        assert torch.equal(found.exposure[key], batch.exposure[key])
+
+
+def test_the_original_is_not_changed(batch):
+    before = {key: rows.values.clone() for key, rows in batch.counts.items()}
+    thin(batch, 0.5, counts=COUNTS)
+    assert all(torch.equal(batch.counts[key].values, values) for key, values in before.items())
+
+
+def test_a_part_is_never_empty_strict_and_observed():
+    observed = {key: torch.rand(5000) < share for key, share in {"a": 0.9, "b": 0.5, "c": 0.6, "d": 0.3}.items()}
+    whole, part = torch.stack(list(observed.values())), torch.stack(list(part_of(observed).values()))
+    n_whole, n_part = whole.sum(0), part.sum(0)
+    assert not (part & ~whole).any()
+    assert (n_part[n_whole > 0] > 0).all()
+    assert (n_part[n_whole > 1] < n_whole[n_whole > 1]).all()
+    assert torch.equal(n_part[n_whole == 1], n_whole[n_whole == 1])
+
+
+def test_every_strict_part_occurs():
+    observed = {key: torch.ones(3000, dtype=torch.bool) for key in "abc"}
+    parts = {tuple(column) for column in torch.stack(list(part_of(observed).values())).T.tolist()}
+    assert len(parts) == 6  # of 8 subsets neither none nor all
+
+
+def test_hidden_features_are_a_share_of_all():
+    assert hide_features({"rna": 50}, 0.0) is None
+    seen = torch.stack([hide_features({"rna": 200}, 0.2)["rna"] for _ in range(300)]).float()
+    assert float(1 - seen.mean()) == pytest.approx(0.2, abs=0.03)
