@@ -1,0 +1,150 @@
+"""Which tasks there are, which file each needs, and what was to be reached. Imports nothing heavy: see `run`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """One score of a task and, where something was to be reached, what."""
+
+    score: str
+    """Its name in the records."""
+    title: str
+    """Its name in the table."""
+    lower: bool = False
+    """Whether lower is better."""
+    reach: float | None = None
+    """A fixed value to reach."""
+    over: str | None = None
+    """Or the baseline to be compared with."""
+    margin: float | None = None
+    """How far above that baseline to be; None means better by whatever little."""
+    digits: int = 4
+    """Decimals in the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskInfo:
+    """What `run` and `table` must know of a task."""
+
+    file: str
+    """The data file."""
+    what: str
+    """One line on the task."""
+    goals: tuple[Goal, ...]
+    dev: bool = True
+    """Whether it has a development split; a task that is scored on the cells it was fitted on has none."""
+    any_two: str | None = None
+    """Enough: to beat this baseline in two of three scores, and to lie within its bootstrap interval in the third."""
+
+
+CPU = Goal(score="fit_cpu_seconds", title="the same, seconds of all cores together", lower=True, digits=0)
+COST = (
+    Goal(score="fit_seconds", title="whole `fit`, seconds", lower=True, digits=0),
+    CPU,
+    Goal(score="peak_gb", title="peak memory of the process after `fit`, GB", lower=True, digits=2),
+)
+
+
+def integration(over: str) -> tuple[Goal, ...]:
+    """Donors mix better than in a PCA, and types are found as well as there."""
+    return (
+        Goal(score="mixing", title="`neighbour_mixing` of donors", over=over, margin=0.1),
+        Goal(score="label_accuracy", title="label kNN accuracy", over=over, margin=0.0),
+        Goal(score="label_accuracy_balanced", title="the same, balanced"),
+        *COST,
+    )
+
+
+def proteins(over: str) -> tuple[Goal, ...]:
+    """The three scores of a protein task, to be better than a baseline's."""
+    return (
+        Goal(score="feature_r", title="r per protein", over=over),
+        Goal(score="cell_r", title="r per cell", over=over),
+        Goal(score="rmse", title="RMSE", lower=True, over=over),
+        *COST,
+    )
+
+
+TASKS: dict[str, TaskInfo] = {
+    "snare_paired": TaskInfo(
+        file="snareseq_mouse_cortex_rna_atac.h5mu",
+        what="SNARE-seq mouse cortex, RNA + ATAC: 9,309 cells train, 1,000 are scored",
+        goals=(
+            Goal(score="foscttm", title="FOSCTTM", lower=True, reach=0.085),
+            Goal(score="foscttm_raw", title="FOSCTTM, not L2-normalised", lower=True),
+            Goal(score="transfer", title="label transfer RNA → ATAC", reach=0.66),
+            Goal(score="transfer_raw", title="label transfer RNA → ATAC, not L2-normalised"),
+            Goal(score="transfer_balanced", title="label transfer RNA → ATAC, balanced"),
+            Goal(score="transfer_rna", title="label transfer RNA → RNA"),
+            Goal(score="atac_cell_auroc", title="RNA → ATAC: AUROC per cell", reach=0.842),
+            Goal(score="atac_peak_auroc", title="RNA → ATAC: AUROC per peak", reach=0.637),
+            Goal(score="atac_peak_auroc_depth_free", title="RNA → ATAC: AUROC per peak, free of depth", reach=0.588),
+            Goal(score="atac_auprc", title="RNA → ATAC: AUPRC", reach=0.049),
+            Goal(score="rna_feature_r", title="ATAC → RNA: r per gene", reach=0.10),
+            Goal(score="rna_cell_r", title="ATAC → RNA: r per cell", reach=0.588),
+            Goal(score="rna_rmse", title="ATAC → RNA: RMSE", lower=True),
+            Goal(score="ari", title="clusters of the joint embedding: ARI"),
+            Goal(score="nmi", title="clusters of the joint embedding: NMI"),
+            Goal(score="fit_seconds", title="whole `fit`, seconds", lower=True, reach=120.0, digits=0),
+            CPU,
+            Goal(score="peak_gb", title="peak memory of the process after `fit`, GB", lower=True, reach=2.0, digits=2),
+        ),
+    ),
+    "reap_protein": TaskInfo(
+        file="reapseq_pbmc_rna_protein.h5mu",
+        what="REAP-seq PBMC, RNA → 44 surface proteins (CLR): donor 2 trains, donor 3 is predicted",
+        goals=proteins("mlp"),
+    ),
+    "bmmc_cite": TaskInfo(
+        file="bmmc_cite_small.h5mu",
+        what="bone marrow CITE-seq, RNA → 134 surface proteins (CLR): a donor (311 cells) trains, another is predicted",
+        goals=proteins("ridge"),
+        any_two="ridge",
+    ),
+    "scmt": TaskInfo(
+        file="scmt_mesc_rna_met.h5mu",
+        what="scM&T-seq mouse stem cells, RNA (normal) + methylation, 77 cells: serum or 2i by leave-one-out kNN",
+        goals=(
+            Goal(score="joint_k7", title="balanced accuracy, joint space (k = 7)", reach=1.0),
+            Goal(score="met_k7", title="balanced accuracy, methylation alone (k = 7)", reach=1.0),
+            Goal(score="joint_k1", title="balanced accuracy, joint space (k = 1)"),
+            Goal(score="met_k1", title="balanced accuracy, methylation alone (k = 1)"),
+            *COST,
+        ),
+        dev=False,
+    ),
+    "bmmc_multiome_batches": TaskInfo(
+        file="bmmc_multiome_small.h5mu",
+        what="bone marrow Multiome, RNA + ATAC of two donors, 500 cells, `batch_key`",
+        goals=integration("pca rna"),  # of the two PCAs, the one that finds types better
+        dev=False,
+    ),
+    "bmmc_cite_batches": TaskInfo(
+        file="bmmc_cite_small.h5mu",
+        what="bone marrow CITE-seq, RNA + protein of two donors, 600 cells, `batch_key`",
+        goals=integration("pca both"),  # of the two PCAs, the one that finds types better
+        dev=False,
+    ),
+}
+
+
+def data_folder() -> Path:
+    """Where the real data are: ``MULTIOME_BENCH_DATA``, else ``shared/data`` beside the repository."""
+    return Path(os.environ.get("MULTIOME_BENCH_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def reason_to_skip(name: str, *, dev: bool) -> str | None:
+    """Why a task cannot be run here, or None."""
+    if dev and not TASKS[name].dev:
+        return "it has no development split (it is scored on the cells it was fitted on)"
+    file = TASKS[name].file
+    if not (data_folder() / file).exists():
+        return f"no `{file}` in the data folder; set MULTIOME_BENCH_DATA to the folder that holds it"
+    return None
