@@ -94,12 +94,15 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         with zipfile.ZipFile(source) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
         label = json.loads(members["format.json"])
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+    except PermissionError:
+        raise
+    except Exception as error:  # what reading a damaged archive may raise is not a closed list
         raise InvalidModelFile(
-            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). "
-            "It may be truncated, or another kind of file."
+            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). It may be truncated, "
+            "or another kind of file."
         ) from error
-    if label.get("package") != "multiome" or not isinstance(label.get("format"), int):
+    named = isinstance(label, dict) and label.get("package") == "multiome"
+    if not named or not isinstance(label.get("format"), int):
         raise InvalidModelFile(f"{source} is a zip archive, but not a model saved by multiome.")
     if label["format"] > FORMAT:
         raise InvalidModelFile(
@@ -110,7 +113,7 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         spec = DataSpec.from_json(json.loads(members["spec.json"]))
         config = ModelConfig(**json.loads(members["config.json"]))
         depth = DepthModel.from_json(json.loads(members["depth.json"]))
-        history = pd.read_csv(StringIO(members["history.csv"].decode()))
+        history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
         vae = MultiomeVAE(spec, config)
         vae.load_state_dict(load_tensors(members["weights.safetensors"]))
     except Exception as error:
