@@ -31,6 +31,8 @@ def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None
         If two keys are recognised as one kind and the user has not said that this is meant.
     """
     if given is not None:
+        if not isinstance(given, Mapping):
+            raise TypeError(f"`modalities` must say what each key is, such as {{'rna': mo.RNA}}, got {given!r}.")
         for key, modality in given.items():
             if key not in keys:
                 raise unknown("modality", key, list(keys), where=" in `modalities`")
@@ -74,13 +76,35 @@ def prepare(
             raise InvalidPairing(
                 f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from."
             )
+    cells = measured(cells)
     check_pairing(cells)
-    covariates = read_covariates(cells, batch_key)
+    read_covariates(cells, batch_key)
     specs, matrices = {}, {}
     for key, modality in chosen.items():
         specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
-    spec = DataSpec(specs, covariates, len(cells.obs_names))
+    cells = measured(without_empty(cells, matrices))
+    spec = DataSpec(specs, read_covariates(cells, batch_key), len(cells.obs_names))
     return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
+
+
+def measured(cells: Cells) -> Cells:
+    """The cells that have any of the modalities."""
+    some = np.any([cells.observed(key) for key in cells.mods], axis=0)
+    if some.all():
+        return cells
+    rows = {key: position[some] for key, position in cells.rows.items()}
+    return Cells(cells.obs_names[some], cells.obs[some], cells.mods, rows)
+
+
+def without_empty(cells: Cells, matrices: Mapping[str, Matrix]) -> Cells:
+    """Empty cells count as not measured."""
+    rows = {}
+    for key, matrix in matrices.items():
+        position = cells.rows[key].copy()
+        there = position >= 0
+        position[there] = np.where(matrix.empty[position[there]], -1, position[there])
+        rows[key] = position
+    return replace(cells, rows=rows)
 
 
 def prepare_modality(
@@ -132,14 +156,8 @@ def prepare_modality(
 
 def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:
     """Matrices and the obs map together; empty cells count as not measured."""
-    rows = {}
-    for key, matrix in matrices.items():
-        position = cells.rows[key].copy()
-        there = position >= 0
-        position[there] = np.where(matrix.empty[position[there]], -1, position[there])
-        rows[key] = position
     exposure = {k: np.maximum(m.depth / spec.modalities[k].median_depth, 1e-3) for k, m in matrices.items()}
-    return CellDataset(matrices, rows, exposure, batches)
+    return CellDataset(matrices, without_empty(cells, matrices).rows, exposure, batches)
 
 
 def read_query(

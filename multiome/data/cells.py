@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ def cells_of(data: md.MuData | ad.AnnData, key: str | None = None) -> Cells:
             raise TypeError("An AnnData holds one modality: say which, or pass a MuData.")
         check_unique(key, data)
         return Cells(data.obs_names, data.obs, {key: data}, {key: np.arange(data.n_obs)})
+    if isinstance(data, str | os.PathLike):
+        raise TypeError(
+            f"Expected a MuData or an AnnData, got the path {str(data)!r}; read it first, with mudata.read_h5mu."
+        )
     if not isinstance(data, md.MuData):
         raise TypeError(f"Expected a MuData or an AnnData, got {type(data).__name__}.")
     if not data.mod:

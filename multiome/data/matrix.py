@@ -39,7 +39,7 @@ def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality
         x = x.to_memory()
     elif not isinstance(x, np.ndarray) and not sp.issparse(x):  # dense on disk
         x = np.asarray(x[:])
-    csr = sp.csr_matrix(x)
+    csr = sp.csr_matrix(x.astype(np.float32) if x.dtype == np.float16 else x)  # scipy knows no float16
     if csr.dtype != np.float32:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so later
             data = csr.data.astype(np.float32)

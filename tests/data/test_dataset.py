@@ -9,6 +9,7 @@ from multiome.data.build import prepare
 from multiome.data.dataset import CellDataset, pick
 from multiome.data.matrix import Matrix
 from multiome.data.split import split
+from multiome.modalities.atac import ATAC
 
 X = np.array([[1, 0, 2], [0, 0, 0], [3, 4, 0], [0, 5, 6]], dtype=np.float32)
 
@@ -86,13 +87,25 @@ def test_prepared_mosaic(mosaic):
 
 def test_cells_dropped_as_empty_are_unobserved(mosaic):
     x = mosaic["rna"].X.toarray()
-    x[2] = 0
+    x[3] = 0  # c4, which has ATAC too
     mosaic["rna"].X = sp.csr_matrix(x)
     _, cells = prepare(mosaic, modalities=None, batch_key=None, drop_empty=True)
-    assert cells.observed("rna").tolist() == [True, True, False, True, True, True, False, False]
-    batch = cells.take(np.array([2]))
+    assert cells.observed("rna").tolist() == [True, True, True, False, True, True, False, False]
+    batch = cells.take(np.array([3]))
     assert batch.observed["rna"].tolist() == [False]
+    assert batch.observed["atac"].tolist() == [True]
     assert batch.batch_index.shape == (1, 0)
+
+
+def test_cells_without_any_modality_are_left_out(mosaic):
+    x = mosaic["rna"].X.toarray()
+    x[2] = 0  # c3 has RNA only
+    mosaic["rna"].X = sp.csr_matrix(x)
+    spec, cells = prepare(mosaic, modalities=None, batch_key=None, drop_empty=True)
+    assert spec.n_cells == len(cells) == 7
+    assert cells.observed("rna").sum() == 5
+    spec, cells = prepare(mosaic, modalities={"atac": ATAC}, batch_key=None, drop_empty=True)
+    assert spec.n_cells == len(cells) == 5
 
 
 def test_split_keeps_every_pattern():
