@@ -15,11 +15,12 @@ UNSEEN = -1
 """A level that training did not have; it gets the average effect of the training levels."""
 
 
-def column(cells: Cells, name: str) -> pd.Series:
+def column(cells: Cells, name: str, *, complete: bool = True) -> pd.Series:
     """One level per cell, as text, from ``mdata.obs``.
 
     Where that says nothing, the modalities' ``obs`` do, which must then agree.
-    A whole number is one level whether it is stored as ``1`` or, beside missing values, as ``1.0``.
+    A whole number is one level whether it is stored as ``1`` or, beside missing values, as ``1.0``. A cell without a
+    value is an error where the column must be ``complete``, else it stays None.
     """
     if name in cells.obs:
         merged = as_text(cells.obs[name])
@@ -45,7 +46,7 @@ def column(cells: Cells, name: str) -> pd.Series:
         merged = np.where(missing, values, merged)
         missing = pd.isna(merged)
         source.append(key)
-    if missing.any():
+    if complete and missing.any():
         raise MultiomeError(
             f"batch_key {name!r} has no value in {missing.sum():,} cells (first: "
             f"{listed(cells.obs_names[missing], most=3)}). Give every cell a level, for example 'unknown'."
@@ -73,13 +74,13 @@ def read_covariates(cells: Cells, batch_key: str | Sequence[str] | None) -> tupl
 def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
     """Level of each covariate per cell (cells x covariates).
 
-    `UNSEEN` where training did not have the level, and everywhere if the data do not have the covariate.
+    `UNSEEN` where training did not have the level, where a cell has none, and everywhere if there is no such column.
     """
     index = np.full((len(cells.obs_names), len(spec.covariates)), UNSEEN, dtype=np.int64)
     for i, covariate in enumerate(spec.covariates):
         exists = covariate.name in cells.obs or any(covariate.name in a.obs for a in cells.mods.values())
         if exists:
-            index[:, i] = pd.Index(covariate.levels).get_indexer(column(cells, covariate.name))
+            index[:, i] = pd.Index(covariate.levels).get_indexer(column(cells, covariate.name, complete=False))
     return index
 
 
