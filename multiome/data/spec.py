@@ -84,7 +84,8 @@ class DataSpec:
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise unknown("modality", name, list(self.modalities), where=f" (several are of kind {fitting[0]!r})")
+            several = f" (several are of kind {self.modalities[fitting[0]].kind!r})"
+            raise unknown("modality", name, list(self.modalities), where=several)
         raise unknown("modality", name, list(self.modalities))
 
     def to_json(self) -> dict[str, Any]:

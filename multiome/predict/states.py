@@ -136,7 +136,8 @@ def ask(
     spec = fitted.spec
     target_key = spec.key(target)
     known = pd.Index(spec.modalities[target_key].features)
-    wanted = known if features is None else pd.Index(list(features)).astype(str)
+    names = [features] if isinstance(features, str) else features
+    wanted = known if names is None else pd.Index(list(names)).astype(str)
     for name in wanted.difference(known, sort=False)[:1]:
         raise unknown("feature", name, list(known), where=f" of {target_key!r}")
     if isinstance(data, ad.AnnData) and source is None:
