@@ -13,6 +13,7 @@ import pyro.distributions as dist
 import torch
 from jaxtyping import Bool, Float, Int
 from pyro import poutine
+from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import BoolTensor, Tensor, nn
 
 from multiome.data.spec import DataSpec
@@ -101,7 +102,7 @@ class MultiomeVAE(nn.Module):
 
     def decode(
         self, z: Float[Tensor, "cell latent"], batch: Batch, key: str, exposure: Tensor, features: Tensor | None = None
-    ) -> dist.TorchDistribution:
+    ) -> TorchDistributionMixin:
         """The distribution of one modality's values at given latent states."""
         h = self.trunk(z, self.trunk.batch_effect(batch.batch_index))
         return self.channel(key).decode(h, exposure, features)
