@@ -61,6 +61,25 @@ def test_one_modality_in_a_mudata_is_the_same_as_an_anndata(quick_fit, small):
     assert not {"clip", "cross"} & set(alone.history["loss"])
 
 
+def test_cells_of_other_modalities_are_not_learnt_from(quick_fit, small):
+    """Modalities that are left out leave no empty cells behind."""
+    prot = small.mdata["prot"]
+    model = quick_fit(small.mdata, modalities={"prot": mo.PROTEIN})
+    alone = quick_fit(prot, modalities={"prot": mo.PROTEIN})
+    assert model.spec.n_cells == prot.n_obs
+    np.testing.assert_allclose(model.embed(prot), alone.embed(prot), rtol=1e-4, atol=1e-5)
+
+
+def test_cells_that_are_dropped_everywhere_are_not_learnt_from(quick_fit, small):
+    rna = small.mdata["rna"].copy()
+    x = rna.X.toarray()
+    x[:10] = 0
+    rna.X = x
+    model = quick_fit(rna, drop_empty=True)
+    assert model.spec.n_cells == rna.n_obs - 10
+    np.testing.assert_array_equal(model.embed(rna[10:]), quick_fit(rna[10:]).embed(rna[10:]))
+
+
 @pytest.mark.parametrize(("key", "modality"), [("atac", mo.ATAC), ("prot", mo.PROTEIN), ("met", mo.METHYLATION)])
 def test_an_anndata_of_any_assay(quick_fit, small, key, modality):
     adata = small.mdata[key]

@@ -1,0 +1,166 @@
+"""Expected values on every scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from multiome.errors import MultiomeError, MultiomeWarning, UnknownName
+from multiome.likelihoods.poisson import LogRate
+from multiome.predict.scale import draw, expectation
+
+SCALES = [
+    ("atac", "rna", "counts"), ("atac", "rna", "log_cp10k"), ("rna", "atac", "counts"), ("rna", "atac", "probability"),
+    ("rna", "prot", "counts"), ("rna", "prot", "clr"), ("rna", "prot", "foreground"), ("rna", "met", "fraction"),
+]  # fmt: skip
+
+
+def test_probability_is_that_of_at_least_one_count():
+    rate = torch.tensor([[0.01, 0.5, 3.0]])
+    found = expectation(LogRate(rate.log()), "probability", torch.ones(1, 1))
+    torch.testing.assert_close(found, 1 - torch.exp(-rate))
+
+
+@pytest.mark.parametrize(("source", "target", "scale"), SCALES)
+def test_draws_have_the_expected_mean(model, small, source, target, scale):
+    """At one latent state per cell, for the likelihoods as they were fitted."""
+    vae = model._fitted.vae
+    n_cells, n_draws = 3, 4000
+    h = vae.trunk(torch.randn(n_cells, vae.n_latent), vae.trunk.batch_effect(torch.zeros(n_cells, 1, dtype=torch.long)))
+    channel = vae.channel(target)
+    exposure = torch.ones(n_cells, channel.likelihood.n_features if target == "met" else 1)
+    total = torch.full((n_cells, 1), channel.median_depth)
+    with torch.no_grad():
+        p = channel.decode(h, exposure)
+        draws = torch.stack([draw(p, scale, total) for _ in range(n_draws)])
+        error = draws.std(0) / n_draws**0.5
+        gap = (draws.mean(0) - expectation(p, scale, total)).abs()
+    assert (gap < 5 * error + 1e-3).all()
+
+
+@pytest.mark.parametrize(("source", "target", "scale"), SCALES)
+def test_a_choice_of_features_is_a_slice_of_all(model, small, source, target, scale):
+    adata = small.mdata[source]
+    whole = model.translate(adata, source=source, target=target, scale=scale)
+    wanted = list(whole.var_names[[5, 2, 0]])
+    part = model.translate(adata, source=source, target=target, scale=scale, features=wanted)
+    assert list(part.var_names) == wanted
+    np.testing.assert_allclose(part.X, whole[:, wanted].X, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("source", "target", "scale"), SCALES)
+def test_results_say_what_they_are(model, small, source, target, scale):
+    adata = small.mdata[source]
+    found = model.translate(adata, source=source, target=target, scale=scale)
+    assert found.X.dtype == np.float32
+    assert list(found.obs_names) == list(adata.obs_names)
+    assert tuple(found.var_names) == model.spec.modalities[target].features
+    assert found.uns["multiome"] == {"scale": scale, "modality": target}
+    assert np.isfinite(found.X).all()
+
+
+def test_rows_of_clr_sum_to_0(model, small):
+    found = model.translate(small.mdata, source="rna", target="prot", scale="clr")
+    np.testing.assert_allclose(found.X.sum(1), 0, atol=1e-4)
+    some = model.translate(small.mdata, source="rna", target="prot", scale="clr", features=list(found.var_names[:3]))
+    assert np.abs(some.X.sum(1)).max() > 0.01  # of a choice they need not
+
+
+@pytest.mark.parametrize(("target", "scale"), [("atac", "probability"), ("prot", "foreground"), ("met", "fraction")])
+def test_probabilities_lie_between_0_and_1(model, small, target, scale):
+    found = model.translate(small.mdata, source="rna", target=target, scale=scale)
+    assert found.X.min() >= 0
+    assert found.X.max() <= 1
+
+
+def test_default_scales(model, small):
+    scales = {
+        t: model.translate(small.mdata, source="rna", target=t).uns["multiome"]["scale"]
+        for t in ("atac", "prot", "met")
+    }
+    assert scales == {"atac": "counts", "prot": "counts", "met": "fraction"}
+
+
+def test_counts_grow_with_the_depth_they_are_predicted_at(model, small):
+    rna = small.mdata["rna"]
+    depth = np.linspace(50, 500, rna.n_obs)
+    at, twice = (model.translate(rna, source="rna", target="atac", depth=d) for d in (depth, 2 * depth))
+    np.testing.assert_allclose(twice.X, 2 * at.X, rtol=1e-4)
+
+
+def test_the_reference_depth_is_the_median_of_training(model, small):
+    rna = small.mdata["rna"]
+    median = model.spec.modalities["atac"].median_depth
+    assert median == np.median(np.asarray(small.mdata["atac"].X.sum(1)))
+    reference = model.translate(rna, source="rna", target="atac", depth="reference")
+    for depth in (median, np.full(rna.n_obs, median)):
+        np.testing.assert_allclose(
+            model.translate(rna, source="rna", target="atac", depth=depth).X, reference.X, rtol=1e-4
+        )
+
+
+def test_the_predicted_depth_follows_the_cell(quick_fit, small):
+    """Depths of a cell's modalities correlate: deeper RNA, more fragments."""
+    rna = small.mdata["rna"]
+    model = quick_fit(small.mdata)
+    found = model.translate(rna, source="rna", target="atac").X.sum(1)
+    reference = model.translate(rna, source="rna", target="atac", depth="reference").X.sum(1)
+    truth = small.truth.size.loc[rna.obs_names, "atac"].to_numpy()
+    assert np.corrcoef(found, truth)[0, 1] > np.corrcoef(reference, truth)[0, 1] + 0.1
+
+
+@pytest.mark.parametrize("depth", [0.0, -1.0, np.nan, np.ones(3)], ids=["zero", "negative", "nan", "other cells"])
+def test_depths_are_checked(model, small, depth):
+    with pytest.raises(MultiomeError, match="`depth` must hold"):
+        model.translate(small.mdata["rna"], source="rna", target="atac", depth=depth)
+
+
+def test_a_batch_may_be_named(model, small):
+    rna = small.mdata["rna"].copy()
+    named = model.translate(rna, source="rna", target="atac", batch="batch2")
+    rna.obs["batch"] = "batch2"
+    np.testing.assert_allclose(named.X, model.translate(rna, source="rna", target="atac").X, rtol=1e-5)
+    other = model.translate(rna, source="rna", target="atac", batch="batch1")
+    assert not np.allclose(named.X, other.X, rtol=1e-3)
+
+
+def test_an_unseen_batch_gets_the_average_with_a_warning(model, small):
+    rna = small.mdata["rna"].copy()
+    rna.obs["batch"] = "batch9"
+    with pytest.warns(
+        MultiomeWarning, match=rf"{rna.n_obs} cells are of no 'batch' .*'batch1', 'batch2'.*average.*batch=\.\.\."
+    ):
+        unseen = model.translate(rna, source="rna", target="atac")
+    del rna.obs["batch"]
+    with pytest.warns(MultiomeWarning, match="average"):
+        unsaid = model.translate(rna, source="rna", target="atac")
+    np.testing.assert_array_equal(unseen.X, unsaid.X)
+    trunk = model._fitted.vae.trunk
+    one, two, average = trunk.batch_effect(torch.tensor([[0], [1], [-1]]))
+    share = np.bincount(small.mdata.obs["batch"].cat.codes) / small.mdata.n_obs
+    torch.testing.assert_close(average, float(share[0]) * one + float(share[1]) * two)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"source": "hic"}, r"modality 'hic'; there is 'rna', 'atac', 'prot', 'met'"),
+        ({"target": "hic"}, r"modality 'hic'; there is 'rna', 'atac', 'prot', 'met'"),
+        ({"scale": "clr"}, r"scale 'clr' for 'atac'; there is 'counts', 'probability'"),
+        ({"scale": "log1p"}, r"scale 'log1p' for 'atac'; there is 'counts', 'probability'"),
+        ({"depth": "deep"}, r"depth 'deep'.*; there is 'predicted', 'reference'"),
+        ({"batch": "batch3"}, r"batch 'batch3' of 'batch'; there is 'batch1', 'batch2'. Did you mean"),
+        ({"features": ["chr1:1-2"]}, r"feature 'chr1:1-2' of 'atac'; there is .* and 52 more"),
+        ({"features": "chr1:1-2"}, r"feature 'chr1:1-2' of 'atac'"),
+    ],
+    ids=str,
+)
+def test_unknown_names_list_what_exists(model, small, given, told):
+    with pytest.raises(UnknownName, match=told):
+        model.translate(small.mdata, **{"source": "rna", "target": "atac"} | given)
+
+
+def test_source_and_target_must_differ(model, small):
+    with pytest.raises(MultiomeError, match="source and target are both 'rna'"):
+        model.translate(small.mdata, source="rna", target="gex")
