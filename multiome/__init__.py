@@ -4,7 +4,7 @@ from multiome import datasets as datasets
 from multiome import metrics as metrics
 from multiome.api import Multiome as Multiome
 from multiome.api import fit as fit
-# from multiome.data.readers import read_10x as read_10x
+from multiome.data.readers import read_10x as read_10x
 from multiome.errors import InvalidCounts as InvalidCounts
 from multiome.errors import InvalidModelFile as InvalidModelFile
 from multiome.errors import InvalidPairing as InvalidPairing

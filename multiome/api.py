@@ -80,7 +80,7 @@ def fit(
     rows, held_out = split(observed, validation=train.validation, seed=seed)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        vae = begin(spec, cells, rows, config, seed=seed)
+        vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance)
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
     return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec)), history)
 

@@ -16,7 +16,7 @@ MAX_CELLS = 20_000
 
 
 def begin(
-    spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int, balance: float = 0.0
+    spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int, balance: float
 ) -> MultiomeVAE:
     """Random weights, and for every modality the components and the average profile of the training cells."""
     vae = MultiomeVAE(spec, config)

@@ -9,6 +9,9 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 
+BURN_IN = 100
+"""Steps before a score counts: until then the average is mostly the random start, which a tiny data set may score best."""
+
 
 class AverageWeights(pl.Callback):
     """A running average of the weights, which held-out cells are scored with and which is kept at its best score."""
@@ -39,7 +42,9 @@ class AverageWeights(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         score = float(trainer.callback_metrics[self.monitor])
-        if score < self.best_score:
+        if self.n_steps < BURN_IN:
+            pass
+        elif score < self.best_score:
             self.best_score, self.waited = score, 0
             torch._foreach_copy_(self.best, tensors(task))
         else:

@@ -17,12 +17,12 @@ from multiome.losses.clip import clip_loss
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
 from multiome.train.config import LossWeights, TrainConfig
-from multiome.train.views import hide_features, part_of, thin
+from multiome.train.views import hide_features, part_of, some_or_all, thin
 from multiome.types import Batch, Latent
 
 
 class IntegrationTask(pl.LightningModule):
-    """ELBO from all modalities, ELBO from a part of them, and CLIP between them."""
+    """ELBO of all modalities, given all or a random part of them, and CLIP between them."""
 
     def __init__(self, vae: MultiomeVAE, config: TrainConfig, weights: LossWeights) -> None:
         super().__init__()
@@ -42,13 +42,22 @@ class IntegrationTask(pl.LightningModule):
             for key, n in n_features.items()
             if n > self.config.features_per_step
         }
-        terms = {"elbo": self.elbo_of(batch, one, sampled)}
-        if len(batch.counts) > 1:
-            part = replace(one, joint=product_of_experts(one.per_modality, part_of(batch.observed)))
-            terms["cross"] = self.elbo_of(batch, part, sampled)
-            two = vae.encode(thin(batch, keep, counts=counts), found) if keep < 1 else one
-            terms["clip"] = self.clip(batch, one, two)
-        return terms
+        if len(batch.counts) == 1:
+            return {"elbo": self.elbo_of(batch, one, sampled)}
+        if self.training:
+            # one pass serves both: some cells are explained by all their modalities, the others by a part of them
+            share = self.config.part_share
+            chosen = some_or_all(batch.observed, share)
+            terms = {"elbo": self.elbo_of(batch, self.given(one, chosen), sampled)}
+        else:
+            part = self.given(one, part_of(batch.observed))
+            terms = {"elbo": self.elbo_of(batch, one, sampled), "cross": self.elbo_of(batch, part, sampled)}
+        two = vae.encode(thin(batch, keep, counts=counts), found) if keep < 1 else one
+        return {**terms, "clip": self.clip(batch, one, two)}
+
+    def given(self, latent: Latent, chosen: Mapping[str, Tensor]) -> Latent:
+        """The latent state as some of the modalities tell it."""
+        return replace(latent, joint=product_of_experts(latent.per_modality, chosen))
 
     def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
         """Negative ELBO per cell."""
@@ -56,21 +65,28 @@ class IntegrationTask(pl.LightningModule):
         return loss / self.vae.n_cells
 
     def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
-        """Mean over all pairs of modalities, each pair on the cells that have both."""
+        """Mean over all pairs of modalities, each pair on the cells that have both, within their experimental batch."""
         temperature = self.log_temperature.clamp(max=4.6)
         pairs = []
+        group = torch.unique(batch.batch_index, dim=0, return_inverse=True)[1] if batch.batch_index.shape[1] else None
         for a, b in combinations(batch.counts, 2):
             both = batch.observed[a] & batch.observed[b]
             view_a, view_b = (
                 product_of_experts({m: latent.per_modality[m]}, {m: batch.observed[m]}).loc[both]
                 for m, latent in ((a, one), (b, two))
             )
-            pairs.append(clip_loss(view_a, view_b, temperature))
+            pairs.append(clip_loss(view_a, view_b, temperature, None if group is None else group[both]))
         return torch.stack(pairs).mean()
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum."""
-        return torch.stack([getattr(self.weights, name) * value for name, value in losses.items()]).sum()
+        """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""
+        share = self.config.part_share if "cross" in losses else 0.0
+        weights = {
+            "elbo": self.weights.elbo * (1 - share),
+            "cross": self.weights.elbo * share,
+            "clip": self.weights.clip,
+        }
+        return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)

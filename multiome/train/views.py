@@ -60,3 +60,10 @@ def part_of(observed: Mapping[str, Bool[Tensor, " cell"]]) -> dict[str, Bool[Ten
     order = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, 2.0).argsort(0).argsort(0)
     chosen = (order < size) & mask
     return dict(zip(observed, chosen, strict=True))
+
+
+def some_or_all(observed: Mapping[str, Bool[Tensor, " cell"]], share: float) -> dict[str, Bool[Tensor, " cell"]]:
+    """A random part of the modalities for a random share of the cells, all of them for the rest."""
+    part = part_of(observed)
+    parted = torch.rand(len(next(iter(observed.values())))) < share
+    return {key: torch.where(parted.to(mask.device), part[key], mask) for key, mask in observed.items()}
