@@ -1,0 +1,3 @@
+"""The verbs on the command line."""
+
+from multiome.cli.command import main as main

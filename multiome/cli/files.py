@@ -1,0 +1,98 @@
+"""What the commands read and write; an output is written beside its target and renamed into place."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import mudata as md
+
+from multiome.errors import MultiomeError
+
+
+def check_inputs(*paths: Path) -> None:
+    """Every input is a file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one is not there.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
+            )
+
+
+def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> None:
+    """An output may be written, known before anything is read.
+
+    Raises
+    ------
+    FileExistsError
+        If it is there and must not be replaced.
+    FileNotFoundError
+        If its folder does not exist.
+    MultiomeError
+        If the name promises another kind of file.
+    """
+    if suffix is not None and path.suffix != suffix:
+        raise MultiomeError(f"The result is a {suffix} file; --out {path} must end in {suffix}.")
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder; choose another name.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.absolute().parent} does not exist; make it first.")
+
+
+def kind_of(path: Path) -> str:
+    """``.h5mu`` or ``.h5ad``, by what is inside.
+
+    Raises
+    ------
+    MultiomeError
+        If it is neither.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            if "mod" in file:
+                return ".h5mu"
+            if "obs" in file and "var" in file:
+                return ".h5ad"
+    except OSError as error:
+        raise MultiomeError(f"{path} is not a whole .h5mu or .h5ad file ({error}).") from error
+    raise MultiomeError(f"{path} is an HDF5 file, but neither a .h5mu nor a .h5ad file.")
+
+
+def read(path: Path) -> md.MuData | ad.AnnData:
+    """A `MuData` or an `AnnData`."""
+    kind = kind_of(path)
+    try:
+        with md.set_options(pull_on_update=False):  # mdata.obs stays what the file says
+            return md.read_h5mu(path) if kind == ".h5mu" else ad.read_h5ad(path)
+    except Exception as error:
+        raise MultiomeError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def write(data: md.MuData | ad.AnnData, path: Path) -> None:
+    """Write whole or not at all."""
+    with draft(path) as beside, md.set_options(pull_on_update=False):
+        if isinstance(data, md.MuData):
+            data.write_h5mu(beside)
+        else:
+            data.write_h5ad(beside)
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """A name in a new folder beside the target; what was written there replaces the target at the end."""
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
+        beside = Path(folder) / path.name
+        yield beside
+        beside.replace(path)

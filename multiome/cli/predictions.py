@@ -1,0 +1,163 @@
+"""Write the modalities that were not measured: `Multiome.translate` and `Multiome.impute` from file to file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsonargparse.typing import OpenUnitInterval
+
+from multiome.cli.files import check_inputs, check_output, read, write
+from multiome.errors import MultiomeError
+
+
+def translate(
+    model: Path,
+    data: Path,
+    *,
+    source: str,
+    target: str,
+    out: Path,
+    scale: str | None = None,
+    depth: float | str = "predicted",
+    features: list[str] | None = None,
+    batch: list[str] | None = None,
+    seed: int = 0,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Write the expected values of one modality in cells where another was measured.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    data
+        Cells with the source modality (.h5mu or .h5ad).
+    source
+        The measured modality: a key of the data that the model was fitted on, or the kind of assay where only one key
+        is of that kind.
+    target
+        The modality to predict, named in the same way.
+    out
+        File for the result (.h5ad): expected values, cells of the source x features.
+    scale
+        counts (default), log_cp10k (RNA), clr or foreground (protein), probability (ATAC), fraction (methylation, its
+        default) or values (data that are not counts, their default).
+    depth
+        Total counts to predict at: predicted (from the source's depth and batch), reference (the training median), or a
+        number.
+    features
+        Only these features of the target; repeat the option for several.
+    batch
+        Predict as if measured in this experimental batch; repeat the option where there are several covariates. By
+        default each cell's own; one that training did not have gets the average effect, with a warning.
+    seed
+        Of the draws.
+    min_features
+        Least share of the model's features that must be there; those that are missing contribute nothing.
+    drop_empty
+        Treat cells without a single count as not measured, instead of raising an error.
+    overwrite
+        Replace the output if it exists.
+    """
+    check_output(out, overwrite=overwrite, suffix=".h5ad")
+    check_inputs(model, data)
+    from multiome.api import Multiome
+
+    predicted = Multiome.load(model).translate(
+        read(data),
+        source=source,
+        target=target,
+        scale=scale,
+        depth=depth,
+        features=features,
+        batch=batch,
+        seed=seed,
+        min_features=min_features,
+        drop_empty=drop_empty,
+    )
+    write(predicted, out)
+    print(
+        f"Wrote {out}: {predicted.n_obs:,} cells x {predicted.n_vars:,} features, {predicted.uns['multiome']['scale']}"
+    )
+
+
+def impute(
+    model: Path,
+    data: Path,
+    *,
+    target: str,
+    out: Path,
+    scale: str | None = None,
+    n_samples: int = 100,
+    interval: OpenUnitInterval | None = None,
+    depth: float | str = "predicted",
+    features: list[str] | None = None,
+    batch: list[str] | None = None,
+    seed: int = 0,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Predict a modality from every other one that a cell has, with uncertainty.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    data
+        Cells with at least one modality that the model knows (.h5mu or .h5ad); the target itself, where measured, is
+        not looked at.
+    target
+        The modality to predict: a key of the data that the model was fitted on, or a kind of assay such as protein.
+    out
+        File for the result (.h5ad): X the mean, layer std the standard deviation of a new measurement.
+    scale
+        counts (default), log_cp10k (RNA), clr or foreground (protein), probability (ATAC), fraction (methylation, its
+        default) or values (data that are not counts, their default).
+    n_samples
+        Posterior predictive draws; more draws give smoother intervals.
+    interval
+        Also write the ends of the central interval of this probability, as layers lower and upper.
+    depth
+        Total counts to predict at: predicted (from the source's depth and batch), reference (the training median), or a
+        number.
+    features
+        Only these features of the target; repeat the option for several.
+    batch
+        Predict as if measured in this experimental batch; repeat the option where there are several covariates. By
+        default each cell's own; one that training did not have gets the average effect, with a warning.
+    seed
+        Of the draws.
+    min_features
+        Least share of the model's features that must be there; those that are missing contribute nothing.
+    drop_empty
+        Treat cells without a single count as not measured, instead of raising an error.
+    overwrite
+        Replace the output if it exists.
+    """
+    check_output(out, overwrite=overwrite, suffix=".h5ad")
+    check_inputs(model, data)
+    from multiome.api import Multiome
+
+    prediction = Multiome.load(model).impute(
+        read(data),
+        target,
+        scale=scale,
+        n_samples=n_samples,
+        depth=depth,
+        features=features,
+        batch=batch,
+        seed=seed,
+        min_features=min_features,
+        drop_empty=drop_empty,
+    )
+    result = prediction.to_anndata()
+    if interval is not None:
+        try:
+            result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
+        except ValueError as error:  # too few draws
+            raise MultiomeError(str(error)) from error
+    write(result, out)
+    print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")

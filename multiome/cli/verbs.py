@@ -1,0 +1,122 @@
+"""Read, call, write: the functions of `multiome.api` with paths in place of values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from multiome.cli.files import check_inputs, check_output, kind_of, read, write
+from multiome.model.config import ModelConfig
+from multiome.train.config import LossWeights, TrainConfig
+
+Kind = Literal["rna", "atac", "protein", "methylation"]
+
+
+def fit(
+    mdata: Path,
+    *,
+    out: Path,
+    batch_key: list[str] | None = None,
+    modalities: dict[str, Kind] | None = None,
+    config: ModelConfig = ModelConfig(),
+    train: TrainConfig = TrainConfig(),
+    loss: LossWeights = LossWeights(),
+    seed: int = 0,
+    drop_empty: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Train a model on paired or partly paired cells.
+
+    Parameters
+    ----------
+    mdata
+        Raw counts, one modality per assay (.h5mu, or .h5ad for RNA alone). Which cells are paired is what the file's
+        own obs map says: a cell that a modality does not list is unmeasured there, never zero.
+    out
+        File for the fitted model.
+    batch_key
+        Column of the experimental batch (donor, run); repeat the option for several. Looked up in the common obs, then
+        in each modality's obs.
+    modalities
+        What each key is, for example --modalities.peaks atac; keys left out are not used. By default keys such as rna,
+        gex, atac, peaks, prot, adt, met are recognised.
+    config
+        Size of the model.
+    train
+        Optimisation.
+    loss
+        What each loss term counts.
+    seed
+        Same seed, same machine, same result.
+    drop_empty
+        Treat cells without a single count in a modality as not measured there, instead of raising an error.
+    overwrite
+        Replace the output if it exists.
+    """
+    check_output(out, overwrite=overwrite)
+    check_inputs(mdata)
+    data = read(mdata)
+    from multiome.api import fit as fit_model
+    from multiome.modalities.registry import MODALITIES
+
+    model = fit_model(
+        data,
+        batch_key=batch_key,
+        modalities={key: MODALITIES[kind] for key, kind in modalities.items()} if modalities else None,
+        config=config,
+        train=train,
+        loss=loss,
+        seed=seed,
+        drop_empty=drop_empty,
+    )
+    model.save(out, overwrite=overwrite)
+    print(f"{model}\nWrote {out}")
+
+
+def embed(
+    model: Path,
+    data: Path,
+    *,
+    out: Path,
+    key: str = "X_multiome",
+    modality: str | None = None,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Write a copy of the data with the latent state of every cell.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    data
+        Raw counts of at least one modality that the model knows (.h5mu or .h5ad).
+    out
+        File for the copy, of the same kind as the data.
+    key
+        Where in obsm the latent states go.
+    modality
+        Embed from this modality alone; its latent states go to the obsm of the modality.
+    min_features
+        Least share of the model's features that must be there; those that are missing contribute nothing.
+    drop_empty
+        Treat cells without a single count as not measured, instead of raising an error.
+    overwrite
+        Replace the output if it exists.
+    """
+    check_output(out, overwrite=overwrite)
+    check_inputs(model, data)
+    kind = kind_of(data)
+    check_output(out, overwrite=overwrite, suffix=kind)
+    from multiome.api import Multiome
+    from multiome.data.build import matching_keys
+
+    fitted, values = Multiome.load(model), read(data)
+    z = fitted.embed(values, modality=modality, min_features=min_features, drop_empty=drop_empty)
+    holder = values
+    if kind == ".h5mu" and modality is not None:
+        holder = values[matching_keys(list(values.mod), fitted.spec)[fitted.spec.key(modality)]]
+    holder.obsm[key] = z
+    write(values, out)
+    print(f"Wrote {out}: {z.shape[0]:,} cells x {z.shape[1]} latent dimensions in obsm[{key!r}]")
