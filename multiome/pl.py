@@ -78,7 +78,7 @@ def umap(
         )
     n_columns = min(n_columns, len(color))
     n_rows = -(-len(color) // n_columns)
-    figure = Figure(figsize=(5.6 * n_columns, 4.1 * n_rows), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+    figure = Figure(figsize=(6.2 * n_columns, 4.4 * n_rows), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     order = np.random.default_rng(0).permutation(len(points))  # no group hides another by coming last
     for panel, name, title in zip(panels, color, titles or color, strict=False):
@@ -87,7 +87,7 @@ def umap(
         draw(panel, points[order], column.iloc[order])
         panel.set_title(title, loc="left", fontsize=12)
     for panel in panels:
-        panel.set(xticks=[], yticks=[], aspect="equal", box_aspect=1)
+        panel.set(xticks=[], yticks=[])
         panel.spines[:].set_visible(False)
     for panel in panels[len(color) :]:
         panel.set_visible(False)
