@@ -16,8 +16,8 @@ MAX_CELLS = 20_000
 def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Loadings (features x components) whose first scores have variance 1, and the centre (features).
 
-    The others keep their relative variance: on few cells the late components are mostly noise, and equal variances
-    would hand that noise to the encoder.
+    The others have the square root of their relative variance, half way between principal components as they are, which
+    hide what is rare, and equal variances, which on few cells hand mostly noise to the encoder.
 
     Centred implicitly: the values stay sparse.
     """
@@ -35,5 +35,5 @@ def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Ten
     fitted = PCA(n, svd_solver="full").fit(x.toarray()) if small else PCA(n, svd_solver="arpack", random_state=0).fit(x)
     scale = np.sqrt(np.maximum(fitted.explained_variance_, 1e-12))
     real = fitted.explained_variance_ > 1e-9 * fitted.explained_variance_.max(initial=0)
-    loadings = np.where(real, fitted.components_.T / scale.max(), 0.0)
+    loadings = np.where(real, fitted.components_.T / np.sqrt(scale * scale.max()), 0.0)
     return torch.from_numpy(loadings.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))

@@ -26,7 +26,7 @@ class TrainConfig:
     """Share of the cells held out to tell when to stop."""
     features_per_step: int = 2500
     """Features per modality whose likelihood a step evaluates, a fresh random sample each step."""
-    thinning: float = 0.5
+    thinning: float = 0.7
     """Probability to keep each count in the views that the encoders are trained on."""
     part_share: float = 0.5
     """Share of the cells that a step explains from a random part of their modalities, and not from all."""
@@ -62,7 +62,7 @@ class LossWeights:
 
     elbo: float = 1.0
     """Explaining all observed modalities, given all or a part of them."""
-    clip: float = 5.0
+    clip: float = 10.0
     """Contrastive alignment of the modalities of one cell."""
     prior: float = 1.0
     """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail."""

@@ -90,6 +90,8 @@ def paired(task: Task, model: mo.Multiome) -> scores.Scores:
     )
     found |= scores.recovered_types(model.embed(task.mdata("test")), truth)
     found |= scores.chromatin(np.asarray(model.translate(rna, source="rna", target="atac").X), atac.X)
+    rates = model.translate(rna, source="rna", target="atac", depth="reference")
+    found["atac_peak_auroc_rates"] = scores.chromatin(np.asarray(rates.X), atac.X)["atac_peak_auroc_depth_free"]
     back = model.translate(atac, source="atac", target="rna", scale="log_cp10k")
     return found | scores.expression(np.asarray(back.X), rna[:, back.var_names].X)
 
