@@ -60,8 +60,10 @@ def train(
         )
         try:
             trainer.fit(task, batches, loader(cells, held_out, 1024) if len(held_out) else None)
-        except SystemExit as stop:  # Lightning's answer to an interrupt, which would take a whole notebook with it
-            raise KeyboardInterrupt from stop
+        except SystemExit as stop:
+            if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning would take a whole notebook with it
+                raise KeyboardInterrupt from stop
+            raise
         finally:
             interrupt.restore()
     interrupt.mention()
