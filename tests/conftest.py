@@ -12,7 +12,7 @@ import torch
 from jaxtyping import install_import_hook
 
 # Before anything imports the package: its annotated shapes and types are checked at every call. Users never pay.
-# The string is an expression: the tower lets an int stand where a float is annotated, as in every type checker (PEP 484).
+# The string is an expression: the tower lets an int stand where a float is annotated, as type checkers do (PEP 484).
 install_import_hook("multiome", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 os.environ.setdefault("MPLBACKEND", "Agg")
 

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 BURN_IN = 100
-"""Steps before a score counts: until then the average is mostly the random start, which a tiny data set may score best."""
+"""Steps before a score counts: until then the average is mostly the random start, which few cells may score best."""
 
 
 class AverageWeights(pl.Callback):
