@@ -28,7 +28,8 @@ class Trunk(nn.Module):
         super().__init__()
         self.batch_effects = nn.ParameterList(torch.randn(len(share), n_batch_latent) * 0.1 for share in shares)
         for i, share in enumerate(shares):
-            self.register_buffer(f"share{i}", torch.from_numpy(share))
+            # copied: the last bit of a matrix times a vector depends on where in memory NumPy has put it
+            self.register_buffer(f"share{i}", torch.tensor(share))
         self.network = ResidualMLP(n_latent + n_batch_latent * len(shares), n_out, n_hidden=n_hidden, dropout=dropout)
 
     def forward(

@@ -9,15 +9,16 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 
-BURN_IN = 100
-"""Steps before a score counts: until then the average is mostly the random start, which few cells may score best."""
-
 
 class AverageWeights(pl.Callback):
-    """A running average of the weights, which held-out cells are scored with and which is kept at its best score."""
+    """A running average of the weights, which held-out cells are scored with and which is kept at its best score.
 
-    def __init__(self, decay: float, patience: int, *, monitor: str) -> None:
-        self.decay, self.patience, self.monitor = decay, patience, monitor
+    Scores count after ``burn_in`` steps only: until then the average is mostly the random start, which few cells may
+    score best. Where no score has counted, the last average is kept.
+    """
+
+    def __init__(self, decay: float, patience: int, *, monitor: str, burn_in: int = 0) -> None:
+        self.decay, self.patience, self.monitor, self.burn_in = decay, patience, monitor, burn_in
         self.n_steps = 0
         self.average: list[torch.Tensor] = []
         self.best: list[torch.Tensor] = []
@@ -42,7 +43,7 @@ class AverageWeights(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         score = float(trainer.callback_metrics[self.monitor])
-        if self.n_steps < BURN_IN:
+        if self.n_steps < self.burn_in:
             pass
         elif score < self.best_score:
             self.best_score, self.waited = score, 0

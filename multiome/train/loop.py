@@ -20,6 +20,8 @@ from multiome.train.datamodule import loader
 from multiome.train.interrupt import StopOnInterrupt
 from multiome.train.task import IntegrationTask
 
+BURN_IN = 100
+"""Steps before the score of held-out cells counts."""
 MAX_CHECKS = 100
 """Held-out cells are scored every epoch, or less often where there are more epochs than this."""
 
@@ -43,7 +45,7 @@ def train(
     batches = loader(cells, rows, config.batch_size, seed=seed)
     n_epochs = max(config.max_epochs, math.ceil(config.min_steps / len(batches.sampler)))  # type: ignore[arg-type]
     task = IntegrationTask(vae, config, weights)
-    average = AverageWeights(config.average, config.patience, monitor="val/total")
+    average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=BURN_IN)
     history, interrupt = History(), StopOnInterrupt()
     with quiet_lightning():
         trainer = pl.Trainer(

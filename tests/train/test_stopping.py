@@ -41,12 +41,14 @@ def kept(task: Counter) -> float:
 
 @pytest.fixture
 def run():
-    def train(scores: list[float] | None, *, decay: float = 0.0, patience: int = 100, n_epochs: int = 6) -> Counter:
+    def train(
+        scores: list[float] | None, *, decay: float = 0.0, patience: int = 100, n_epochs: int = 6, burn_in: int = 0
+    ) -> Counter:
         task, data = Counter(scores or []), DataLoader(torch.zeros(1, 1), num_workers=0)
         trainer = pl.Trainer(
             max_epochs=n_epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=1,
-            callbacks=[AverageWeights(decay, patience, monitor="val/total")],
+            callbacks=[AverageWeights(decay, patience, monitor="val/total", burn_in=burn_in)],
         )  # fmt: skip
         trainer.fit(task, data, data if scores else None)
         return task
@@ -77,3 +79,13 @@ def test_held_out_cells_are_scored_with_the_averaged_weights(run):
     task = run([6, 5, 4, 3, 2, 1], decay=0.9)
     assert all(0 < average < step for step, average in enumerate(task.seen, start=1))
     assert kept(task) == pytest.approx(task.seen[-1])
+
+
+def test_scores_count_after_the_burn_in(run):
+    task = run([1, 2, 3, 9, 5, 6], patience=2, burn_in=4)
+    assert len(task.seen) == 6  # the first score that counts is the fourth
+    assert kept(task) == 5
+
+
+def test_a_run_shorter_than_the_burn_in_keeps_its_last_average(run):
+    assert kept(run([1, 2, 3, 4, 5, 6], patience=1, burn_in=100)) == 6
