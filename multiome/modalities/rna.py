@@ -10,13 +10,15 @@ from multiome.likelihoods.negative_binomial import NegativeBinomial
 from multiome.modalities.base import Choices, Modality
 from multiome.nn.transform import LogNormalise
 
-N_TOP_GENES = 4000
+N_TOP_GENES = 8000
 
 
 def select_variable_genes(modality: Modality, counts: sp.csr_matrix, var: pd.DataFrame) -> Choices:
-    """The genes marked in ``var["highly_variable"]`` if that column exists, else the 4,000 most variable ones.
+    """The genes marked in ``var["highly_variable"]`` if that column exists, else the 8,000 most variable ones.
 
-    Variable means scanpy's ``flavor="seurat"`` on log CP10k. Up to 4,000 genes are all kept.
+    Variable means the variance of log CP10k, not relative to the mean: such genes carry the principal components, and
+    dispersion-based choices leave out many of them in favour of genes that few counts tell about. Up to 8,000 genes
+    are all kept.
     """
     n_genes = counts.shape[1]
     if "highly_variable" in var and var["highly_variable"].any():
@@ -26,17 +28,20 @@ def select_variable_genes(modality: Modality, counts: sp.csr_matrix, var: pd.Dat
         )
     if n_genes <= N_TOP_GENES:
         return Choices(np.ones(n_genes, dtype=bool), modality.likelihood)
-    import anndata as ad
-    import scanpy as sc
-
-    normalised = ad.AnnData(counts.astype(np.float32, copy=True))
-    sc.pp.normalize_total(normalised, target_sum=1e4)
-    sc.pp.log1p(normalised)
-    table = sc.pp.highly_variable_genes(normalised, n_top_genes=N_TOP_GENES, flavor="seurat", inplace=False)
-    selected = table["highly_variable"].to_numpy(dtype=bool)
+    selected = np.zeros(n_genes, dtype=bool)
+    selected[np.argsort(-log_variance(counts), kind="stable")[:N_TOP_GENES]] = True
     return Choices(
         selected, modality.likelihood, notes=(f"the {selected.sum():,} most variable of {n_genes:,} genes are used.",)
     )
+
+
+def log_variance(counts: sp.csr_matrix) -> np.ndarray:
+    """Variance over cells of ``log1p`` of counts per 10,000, per gene; the matrix stays sparse."""
+    logged = counts.astype(np.float64)
+    total = np.maximum(np.asarray(logged.sum(1)).ravel(), 1)
+    logged.data = np.log1p(logged.data * np.repeat(1e4 / total, np.diff(logged.indptr)))
+    mean = np.asarray(logged.mean(0)).ravel()
+    return np.asarray(logged.multiply(logged).mean(0)).ravel() - mean**2
 
 
 RNA = Modality(
