@@ -13,7 +13,7 @@ from multiome.errors import SpecMismatch
 @pytest.fixture(scope="module")
 def fitted(quick_fit, small):
     """Trained a little longer: how well it does with fewer genes is measured."""
-    return quick_fit(small.mdata, batch_key="batch", train={"max_epochs": 1, "min_steps": 60})
+    return quick_fit(small.mdata, batch_key="batch", steps=60)
 
 
 def with_genes(small, share: float) -> ad.AnnData:
