@@ -27,6 +27,8 @@ SCRIPT = """
 
     sim = mo.datasets.simulate(n_cells=20, n_genes=20, n_peaks=20, n_proteins=3, n_sites=5, n_tfs=3, n_types=2)
     rna = sim.mdata["rna"]
+    model = mo.fit(sim.mdata, drop_empty=True, train=mo.TrainConfig(max_epochs=1, progress_bar=False))
+    predicted = model.impute(sim.mdata, "prot", n_samples=2, drop_empty=True)
     print(json.dumps({
         "path": told(lambda: mo.fit("cells.h5mu")),
         "table": told(lambda: mo.fit(rna.to_df())),
@@ -41,6 +43,11 @@ SCRIPT = """
         "progress bar": told(lambda: mo.TrainConfig(progress_bar=1)),
         "weight": told(lambda: mo.LossWeights(clip="10")),
         "seed": told(lambda: mo.fit(rna, seed=0.5)),
+        "observed cells": told(lambda: predicted.pit(sim.mdata)),
+        "observed values": told(lambda: predicted.pit(sim.mdata["prot"].X)),
+        "path to embed": told(lambda: model.embed("cells.h5mu")),
+        "path to translate": told(lambda: model.translate("cells.h5mu", source="rna", target="atac")),
+        "path to impute": told(lambda: model.impute("cells.h5mu", "prot")),
     }))
 """
 CASES = {
@@ -57,6 +64,14 @@ CASES = {
     "progress bar": ("MultiomeError", "`progress_bar` must be True or False, got 1"),
     "weight": ("MultiomeError", "`clip` must be a finite number of at least 0, got '10'"),
     "seed": ("MultiomeError", "`seed` must be a whole number of at least 0, got 0.5"),
+    "observed cells": (
+        "MultiomeError",
+        "`observed` must be the AnnData of one modality, such as mdata['prot'], got MuD",
+    ),
+    "observed values": ("MultiomeError", "such as mdata['prot'], got csr_matrix"),
+    "path to embed": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
+    "path to translate": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
+    "path to impute": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
 }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import anndata as ad
 import mudata as md
 import numpy as np
-import pandas as pd
 import torch
 
 from multiome.errors import MultiomeError
@@ -59,9 +58,7 @@ def impute(
         modality=query.target,
         obs=query.obs,
         features=query.features,
-        all_features=pd.Index(spec.features),
-        coverage_layer=spec.coverage_layer,
-        halved=spec.halved,
+        spec=spec,
     )
 
 
