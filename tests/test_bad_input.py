@@ -58,6 +58,10 @@ def met() -> ad.AnnData:
     return adata
 
 
+def rna_only(rna: ad.AnnData) -> md.MuData:
+    return md.MuData({"rna": rna})
+
+
 def refused(error: type[Exception], told: str, data, **given) -> None:
     with pytest.raises(error, match=told):
         mo.fit(data, **given)
@@ -164,6 +168,38 @@ def test_unrecognised_keys_list_what_is_recognised(rna):
     )
 
 
+def test_modalities_that_say_nothing(rna):
+    refused(MultiomeError, r"`modalities` is empty.*each key \('rna'\) is.*leave it out", rna_only(rna), modalities={})
+
+
+@pytest.mark.parametrize("field", ["name", "likelihood", "transform"])
+def test_modalities_of_an_unknown_kind(rna, field):
+    """A saved model could not name what it was made from."""
+    value = "hic" if field == "name" else type("Mine", (getattr(mo.RNA, field),), {})
+    modality = replace(mo.RNA, **{field: value})
+    what = "kind of modality 'hic'" if field == "name" else f"{field} 'Mine'"
+    refused(
+        UnknownName, rf"Unknown {what} of modalities\['rna'\]; there is '", rna_only(rna), modalities={"rna": modality}
+    )
+
+
+def test_batches_of_single_cells_and_names_given_twice(rna):
+    mdata = rna_only(rna)
+    mdata.obs["barcode"], mdata.obs["donor"] = list(mdata.obs_names), ["a"] * 21 + ["b"] * 9
+    refused(MultiomeError, "batch_key 'barcode' has 30 levels for 30 cells", mdata, batch_key="barcode")
+    refused(MultiomeError, "`batch_key` names 'donor' more than once", mdata, batch_key=["donor", "donor"])
+    with pytest.warns(MultiomeWarning, match=r"1 of 2 levels have fewer than 10 cells \('b'\)"), pytest.raises(Trained):
+        mo.fit(mdata, batch_key="donor")
+    with pytest.raises(Trained):
+        mo.fit(mdata, batch_key=[])
+
+
+def test_batches_that_a_modality_says_which_is_left_out(rna, atac):
+    rna.obs["donor"] = ["a", "b"] * 15
+    with md.set_options(pull_on_update=False), pytest.raises(Trained):
+        mo.fit(md.MuData({"rna": rna, "atac": atac}), modalities={"atac": mo.ATAC}, batch_key="donor")
+
+
 def test_unknown_modality_layer_and_batch_key_list_what_exists(rna, atac):
     mdata = md.MuData({"rna": rna, "atac": atac})
     rna.layers["raw"] = rna.X.copy()
@@ -183,7 +219,7 @@ def test_batches_that_disagree_or_are_missing(rna, atac):
     mdata.obs = mdata.obs[[]]
     refused(
         InvalidPairing,
-        r"batch_key 'donor': 'rna' and 'atac' disagree in 30 cells .*mdata\.obs\['donor'\]",
+        r"batch_key 'donor': 'rna' and 'atac' disagree in 30 cells \(first: 'cell0' is 'a' and 'b'\)",
         mdata,
         batch_key="donor",
     )

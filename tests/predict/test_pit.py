@@ -80,7 +80,6 @@ def test_cells_that_were_not_predicted_are_nan(model, cells, target):
     for key in [key for key in some.mod if key != target]:
         some.mod[key] = some[key][4:].copy()
     some.update()
-    some.obs["batch"] = "batch1"
     found = model.impute(some, target, n_samples=5).pit(cells[target])
     lacking = ~some.obs_names.isin(some["rna"].obs_names)
     assert lacking.sum() == 4
