@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from typing import TypeGuard
 
 
 class MultiomeError(ValueError):
@@ -66,7 +67,7 @@ def check_whole(name: str, value: object, *, least: int = 1) -> int:
     return int(value)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether something is a real number (`bool` is not)."""
     return isinstance(value, Real) and not isinstance(value, bool)
 

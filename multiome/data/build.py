@@ -10,7 +10,7 @@ import mudata as md
 import numpy as np
 
 from multiome.data.cells import Cells, cells_of, check_pairing
-from multiome.data.checks import empty_cells, mention_unseen
+from multiome.data.checks import check_share, empty_cells, mention_unseen
 from multiome.data.covariates import batch_index, check_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
 from multiome.data.keys import matching_keys as matching_keys
@@ -76,8 +76,9 @@ def prepare_modality(
 ) -> tuple[ModalitySpec, Matrix]:
     """Run the recipe of one modality on its training cells."""
     values, coverage = checked_values(key, adata, modality)
-    seen = np.asarray((values if coverage is None else coverage).getnnz(0))
-    mention_unseen(key, int((seen == 0).sum()), values.shape[1])
+    recorded = values if coverage is None else coverage
+    seen = np.bincount(recorded.indices[recorded.data != 0], minlength=values.shape[1]) > 0  # zeros may be stored
+    mention_unseen(key, int((~seen).sum()), values.shape[1])
     choices = modality.recipe(modality, values, adata.var)
     if choices.halved:
         values = halve(values)
@@ -105,9 +106,9 @@ def prepare_modality(
     if len(rest):
         values = values[:, chosen]
         coverage = None if coverage is None else coverage[:, chosen]
-    recorded = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
+    total_of_cell = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
     empty = (
-        empty_cells(key, recorded, adata.obs_names, drop_empty=drop_empty)
+        empty_cells(key, total_of_cell, adata.obs_names, drop_empty=drop_empty)
         if modality.is_count
         else np.zeros(adata.n_obs, dtype=bool)
     )
@@ -115,7 +116,8 @@ def prepare_modality(
         raise InvalidPairing(f"{key!r} has no cell with a count; leave it out with `modalities`.")
     median = float(np.median(depth[~empty])) if modality.has_depth else 1.0
     found = np.ones(len(chosen), dtype=bool)
-    return replace(draft, median_depth=median), Matrix(values, coverage, depth, found, empty)
+    spec = replace(draft, median_depth=median, n_cells=int((~empty).sum()))
+    return spec, Matrix(values, coverage, depth, found, empty)
 
 
 def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:
@@ -139,6 +141,7 @@ def read_query(
     UnknownName
         If no modality of the data was trained on.
     """
+    check_share("min_features", min_features)
     if isinstance(data, ad.AnnData):
         key = spec.key(modality) if modality is not None else only_key(spec)
         cells, wanted = cells_of(data, key), {key: key}
