@@ -167,9 +167,11 @@ class Multiome:
             ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"`` or ``"foreground"`` (protein), ``"probability"``
             (ATAC), ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their
             default). The result is the expectation of the transformed value, not the transform of the expected one.
+            Counts are on the scale that the model was fitted on: where ATAC counts were cut sites that `fit` halved
+            (``model`` says so when printed), they are fragments.
         depth
             Total counts to predict at: ``"predicted"`` from the source's depth and batch, ``"reference"`` (the training
-            median), or numbers (one per cell).
+            median), or numbers (one per cell; fragments where ATAC counts were halved).
         features
             Only these features of the target.
         batch
@@ -195,7 +197,7 @@ class Multiome:
         target: str,
         *,
         scale: str | None = None,
-        n_samples: int = 100,
+        n_samples: int | np.integer = 100,
         depth: Depth = "predicted",
         features: Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
@@ -218,7 +220,8 @@ class Multiome:
 
         Returns
         -------
-        A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``.
+        A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``. Of ATAC counts that `fit`
+        halved, it predicts fragments; of methylation, latent fractions.
         """
         return impute(
             self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
