@@ -51,7 +51,8 @@ def fit(
         that a modality does not list is unmeasured there, never zero. Nothing in it is changed.
     batch_key
         Column, or columns, of the experimental batch (donor, run). Looked up in ``mdata.obs``, then in each modality's
-        ``obs``. Its effect is learnt by the decoder alone, so that latent states are free of it.
+        ``obs``; where they disagree, an error. Its effect is learnt by the decoder alone, so that latent states are
+        free of it. A level is a batch of cells: one per cell is an error, fewer than 10 cells give a warning.
     modalities
         What each key is, for example ``{"peaks": mo.ATAC}``; keys left out are not used. By default keys such as
         ``rna``, ``gex``, ``atac``, ``peaks``, ``prot``, ``adt``, ``met`` are recognised.
@@ -127,10 +128,12 @@ class Multiome:
         ----------
         data
             Raw counts of at least one modality that the model knows; features are matched by name, in any order.
+            Modalities are matched by key, else by kind; those that the model does not know are ignored, with a warning.
         modality
             Embed from this modality alone. An `AnnData` needs it where the model knows several.
         min_features
-            Least share of the model's features that must be there; those that are missing contribute nothing.
+            Least share of the model's features that must be there, from 0 to 1; those that are missing contribute
+            nothing.
         drop_empty
             Treat cells without a single count as not measured, instead of raising an error.
 
