@@ -15,6 +15,7 @@ from jaxtyping import Float
 from multiome.data.build import prepare
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
+from multiome.errors import check_whole
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
@@ -50,7 +51,8 @@ def fit(
         that a modality does not list is unmeasured there, never zero. Nothing in it is changed.
     batch_key
         Column, or columns, of the experimental batch (donor, run). Looked up in ``mdata.obs``, then in each modality's
-        ``obs``. Its effect is learnt by the decoder alone, so that latent states are free of it.
+        ``obs``; where they disagree, an error. Its effect is learnt by the decoder alone, so that latent states are
+        free of it. A level is a batch of cells: one per cell is an error, fewer than 10 cells give a warning.
     modalities
         What each key is, for example ``{"peaks": mo.ATAC}``; keys left out are not used. By default keys such as
         ``rna``, ``gex``, ``atac``, ``peaks``, ``prot``, ``adt``, ``met`` are recognised.
@@ -61,7 +63,7 @@ def fit(
     loss
         What each loss term counts.
     seed
-        Same seed, same machine, same result.
+        A whole number of at least 0. Same seed, same machine, same result.
     drop_empty
         Treat cells without a single count in a modality as not measured there, instead of raising an error.
 
@@ -75,6 +77,7 @@ def fit(
         If the data cannot be trained on; always before training starts.
     """
     config, train, loss = config or ModelConfig(), train or TrainConfig(), loss or LossWeights()
+    seed = check_whole("seed", seed, least=0)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)
@@ -125,10 +128,12 @@ class Multiome:
         ----------
         data
             Raw counts of at least one modality that the model knows; features are matched by name, in any order.
+            Modalities are matched by key, else by kind; those that the model does not know are ignored, with a warning.
         modality
             Embed from this modality alone. An `AnnData` needs it where the model knows several.
         min_features
-            Least share of the model's features that must be there; those that are missing contribute nothing.
+            Least share of the model's features that must be there, from 0 to 1; those that are missing contribute
+            nothing.
         drop_empty
             Treat cells without a single count as not measured, instead of raising an error.
 
@@ -165,9 +170,11 @@ class Multiome:
             ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"`` or ``"foreground"`` (protein), ``"probability"``
             (ATAC), ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their
             default). The result is the expectation of the transformed value, not the transform of the expected one.
+            Counts are on the scale that the model was fitted on: where ATAC counts were cut sites that `fit` halved
+            (``model`` says so when printed), they are fragments.
         depth
             Total counts to predict at: ``"predicted"`` from the source's depth and batch, ``"reference"`` (the training
-            median), or numbers (one per cell).
+            median), or numbers (one per cell; fragments where ATAC counts were halved).
         features
             Only these features of the target.
         batch
@@ -193,7 +200,7 @@ class Multiome:
         target: str,
         *,
         scale: str | None = None,
-        n_samples: int = 100,
+        n_samples: int | np.integer = 100,
         depth: Depth = "predicted",
         features: Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
@@ -216,7 +223,8 @@ class Multiome:
 
         Returns
         -------
-        A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``.
+        A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``. Of ATAC counts that `fit`
+        halved, it predicts fragments; of methylation, latent fractions.
         """
         return impute(
             self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import TypeGuard
 
 
 class MultiomeError(ValueError):
@@ -49,6 +51,25 @@ def nearest(name: str, known: Iterable[object]) -> str:
     """A clause that offers the closest existing names, or nothing."""
     close = difflib.get_close_matches(str(name), [str(k) for k in known], n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def check_whole(name: str, value: object, *, least: int = 1) -> int:
+    """A whole number of any integer type, as `int`.
+
+    Raises
+    ------
+    MultiomeError
+        If it is of another type (`bool` is one), or less than ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        wanted = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
+        raise MultiomeError(f"`{name}` must be {wanted}, got {value!r}.")
+    return int(value)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether something is a real number (`bool` is not)."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def unknown(what: str, name: object, known: Sequence[object], *, where: str = "") -> UnknownName:

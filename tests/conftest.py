@@ -1,5 +1,6 @@
 """What every test relies on: checked shapes, seeded and validated Pyro, at most two threads, real data if present."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -49,14 +50,21 @@ def bench_data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def quick_fit() -> Callable[..., Any]:
-    """`fit` with a small network and few steps, whatever the defaults are; ``train`` holds what differs."""
+    """`fit` with a small network and about so many ``steps``, whatever the defaults are; ``train`` holds what differs.
+
+    Whole epochs are trained, at least ``steps`` steps; ``train={"max_epochs": ...}`` says epochs instead.
+    """
     import multiome as mo
 
     config = mo.ModelConfig(n_latent=6, n_hidden=16, n_features_latent=8, n_batch_latent=2)
-    few = {"max_epochs": 2, "min_steps": 20, "batch_size": 64, "progress_bar": False, "accelerator": "cpu"}
+    few = {"batch_size": 64, "validation": 0.1, "progress_bar": False, "accelerator": "cpu"}
 
-    def fit(data: Any, *, train: dict[str, Any] | None = None, **given: Any) -> Any:
-        return mo.fit(data, train=mo.TrainConfig(**few | (train or {})), **{"config": config} | given)
+    def fit(data: Any, *, steps: int = 20, train: dict[str, Any] | None = None, **given: Any) -> Any:
+        settings = few | (train or {})
+        n_train = max(round(data.n_obs * (1 - settings["validation"])), 1)
+        per_epoch = max(n_train // settings["batch_size"], 1)
+        settings = {"max_epochs": math.ceil(steps / per_epoch)} | settings
+        return mo.fit(data, train=mo.TrainConfig(**settings), **{"config": config} | given)
 
     return fit
 

@@ -12,7 +12,7 @@ import multiome as mo
 from multiome import metrics
 from multiome.errors import MultiomeWarning
 
-TRAIN = {"max_epochs": 1, "min_steps": 120, "batch_size": 128}
+STEPS, TRAIN = 120, {"batch_size": 128}
 SIZE = mo.ModelConfig(n_latent=16, n_hidden=64, n_features_latent=32)
 # real data have features that are zero in every cell; the warning itself is tested elsewhere
 pytestmark = pytest.mark.filterwarnings("ignore:.*features are zero in every cell:multiome.MultiomeWarning")
@@ -32,7 +32,7 @@ def halves(mdata: md.MuData, *, seed: int = 0) -> tuple[md.MuData, md.MuData]:
 
 def test_bmmc_multiome_with_two_donors(bench_data, quick_fit):
     train, test = halves(read(bench_data("bmmc_multiome_small.h5mu")))
-    model = quick_fit(train, batch_key="batch", config=SIZE, train=TRAIN)
+    model = quick_fit(train, batch_key="batch", config=SIZE, steps=STEPS, train=TRAIN)
     z = model.embed(test)
     assert z.shape == (test.n_obs, 16)
     assert np.isfinite(z).all()
@@ -49,7 +49,7 @@ def test_bmmc_multiome_with_two_donors(bench_data, quick_fit):
 
 def test_bmmc_cite_with_two_donors(bench_data, quick_fit):
     train, test = halves(read(bench_data("bmmc_cite_small.h5mu")))
-    model = quick_fit(train, batch_key="batch", config=SIZE, train=TRAIN)
+    model = quick_fit(train, batch_key="batch", config=SIZE, steps=STEPS, train=TRAIN)
     found = model.impute(test, "protein", scale="clr", n_samples=40)
     truth = metrics.clr(test["prot"].X.toarray())
     mean = metrics.baseline_mean(train["rna"].X, metrics.clr(train["prot"].X.toarray()), test["rna"].X)
@@ -67,7 +67,7 @@ def test_scmt_of_continuous_rna_and_methylation(bench_data, quick_fit):
     model = quick_fit(
         mdata,
         modalities={"rna": mo.RNA.continuous(), "met": mo.METHYLATION},
-        train={"max_epochs": 1, "min_steps": 120, "batch_size": 64},
+        steps=STEPS,
     )
     assert model.spec.modalities["rna"].likelihood == "Normal"
     z = model.embed(mdata)
@@ -86,7 +86,7 @@ def test_pbmc_multiome_of_few_features(bench_data, quick_fit):
     if any(empty.values()):
         with pytest.raises(mo.InvalidCounts, match="drop_empty=True"):
             quick_fit(mdata)
-    model = quick_fit(mdata, drop_empty=True, train={"min_steps": 30, "batch_size": 256})
+    model = quick_fit(mdata, drop_empty=True, steps=30, train={"batch_size": 256})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MultiomeWarning)  # some cells have no count in either
         z = model.embed(mdata, drop_empty=True)
@@ -99,7 +99,7 @@ def test_pbmc_multiome_of_few_features(bench_data, quick_fit):
 def test_chen2018_has_binary_accessibility(bench_data, quick_fit):
     mdata = read(bench_data("chen2018_hesc_rna_atac.h5mu"))
     some = md.MuData({"rna": mdata["rna"][:, :1500].copy(), "atac": mdata["atac"][:, :3000].copy()})
-    model = quick_fit(some, drop_empty=True, train={"min_steps": 20, "batch_size": 128})
+    model = quick_fit(some, drop_empty=True, train={"batch_size": 128})
     assert model.spec.modalities["atac"].likelihood == "Bernoulli"
     assert "Bernoulli" in repr(model)
     rna = some["rna"][np.asarray(some["rna"].X.sum(1)).ravel() > 0].copy()

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 import multiome as mo
 from multiome import metrics
 
-TRAIN = {"max_epochs": 1, "min_steps": 250, "batch_size": 128}
+STEPS, TRAIN = 250, {"batch_size": 128}
 SIZE = mo.ModelConfig(n_latent=16, n_hidden=64, n_features_latent=32)
 
 
@@ -28,7 +28,7 @@ def mosaic():
 
 @pytest.fixture(scope="module")
 def fitted(mosaic, quick_fit):
-    return quick_fit(mosaic.mdata, batch_key="batch", config=SIZE, train=TRAIN)
+    return quick_fit(mosaic.mdata, batch_key="batch", config=SIZE, steps=STEPS, train=TRAIN)
 
 
 @pytest.mark.parametrize("modality", [None, "rna"])
@@ -92,7 +92,7 @@ def test_a_strong_batch_effect_is_left_to_the_decoder(quick_fit):
         n_cells=600, n_genes=150, n_proteins=15, modalities=("rna", "prot"), n_types=4, batch_effect=1.0,
         depth={"rna": 300}, seed=2,
     )  # fmt: skip
-    model = quick_fit(sim.mdata, batch_key="batch", config=SIZE, train=TRAIN)
+    model = quick_fit(sim.mdata, batch_key="batch", config=SIZE, steps=STEPS, train=TRAIN)
     obs, z, base = sim.mdata.obs, model.embed(sim.mdata), pca(sim.mdata["rna"])
     mixing, mixing_base = (metrics.neighbour_mixing(x, obs["batch"]) for x in (z, base))
     assert mixing > mixing_base + 0.05
@@ -105,7 +105,7 @@ def test_methylation_is_recovered_from_rna(quick_fit):
         n_cells=500, n_genes=150, n_sites=150, modalities=("rna", "met"), n_types=4, pairing={"met": 0.4},
         depth={"rna": 300, "met": 150}, seed=3,
     )  # fmt: skip
-    model = quick_fit(sim.mdata, config=SIZE, train=TRAIN)
+    model = quick_fit(sim.mdata, config=SIZE, steps=STEPS, train=TRAIN)
     withheld = sim.truth.withheld("met")
     found = model.translate(sim.mdata["rna"][withheld].copy(), source="rna", target="met")
     truth = sim.truth.rates("met", withheld).to_numpy()

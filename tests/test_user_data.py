@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -70,8 +65,8 @@ def test_any_storage_can_be_trained_on(quick_fit, small, form):
     """Methylation is the hardest: its coverage need not store what its calls store."""
     met = small.mdata["met"].copy()
     met.X, met.layers["coverage"] = FORMS[form](met.X), FORMS[form](met.layers["coverage"])
-    plain = quick_fit(small.mdata["met"], modalities={"met": mo.METHYLATION}, train={"min_steps": 2})
-    model = quick_fit(met, modalities={"met": mo.METHYLATION}, train={"min_steps": 2})
+    plain = quick_fit(small.mdata["met"], modalities={"met": mo.METHYLATION}, steps=2)
+    model = quick_fit(met, modalities={"met": mo.METHYLATION}, steps=2)
     np.testing.assert_allclose(model.embed(met), plain.embed(small.mdata["met"]), **CLOSE)
 
 
@@ -90,7 +85,7 @@ def test_no_x_at_all_names_the_layers(quick_fit, small):
     rna.X = None
     with pytest.raises(mo.UnknownName, match=r"'rna' has no \.X; name the layer .*'counts'"):
         quick_fit(rna)
-    quick_fit(rna, modalities={"rna": mo.RNA.with_layer("counts")}, train={"min_steps": 1, "max_epochs": 1})
+    quick_fit(rna, modalities={"rna": mo.RNA.with_layer("counts")}, steps=1)
 
 
 def test_counts_in_raw_are_not_taken_silently(quick_fit, small):
@@ -108,7 +103,7 @@ def test_views(model, quick_fit, small):
     np.testing.assert_allclose(model.embed(mdata[:50]), model.embed(mdata)[:50], **CLOSE)
     mask = mdata.obs["cell_type"].to_numpy() == "type1"
     np.testing.assert_allclose(model.embed(mdata[mask]), model.embed(mdata)[mask], **CLOSE)
-    quick_fit(mdata[:100], batch_key="batch", train={"min_steps": 1, "max_epochs": 1})
+    quick_fit(mdata[:100], batch_key="batch", steps=1)
 
 
 def test_a_mudata_that_was_not_updated(quick_fit, small):
@@ -143,7 +138,7 @@ def test_batches_of_any_type(quick_fit, small, kind):
     mdata = small.mdata.copy()
     first = mdata.obs["batch"] == "batch1"
     mdata.obs["donor"] = first if kind == "bool" else first.map({True: "a", False: "b"}).astype(kind)
-    model = quick_fit(mdata, batch_key="donor", train={"min_steps": 1, "max_epochs": 1})
+    model = quick_fit(mdata, batch_key="donor", steps=1)
     levels = model.spec.covariates[0].levels
     assert levels == (("False", "True") if kind == "bool" else ("a", "b"))
     assert np.isfinite(model.translate(mdata, source="rna", target="atac", batch=levels[0]).X).all()
@@ -152,7 +147,7 @@ def test_batches_of_any_type(quick_fit, small, kind):
 def test_a_category_without_cells_is_no_level(quick_fit, small):
     mdata = small.mdata.copy()
     mdata.obs["batch"] = mdata.obs["batch"].cat.add_categories("batch3")
-    assert quick_fit(mdata, batch_key="batch", train={"min_steps": 1}).spec.covariates[0].levels == ("batch1", "batch2")
+    assert quick_fit(mdata, batch_key="batch", steps=1).spec.covariates[0].levels == ("batch1", "batch2")
 
 
 def on_disk(small, tmp_path: Path) -> Path:
@@ -167,7 +162,7 @@ def test_a_mudata_backed_by_a_file(model, quick_fit, small, tmp_path):
         warnings.simplefilter("ignore")  # what mudata says while it opens
         backed = md.read_h5mu(path, backed="r")
     np.testing.assert_allclose(model.embed(backed), model.embed(small.mdata), **CLOSE)
-    quick_fit(backed, batch_key="batch", train={"min_steps": 1, "max_epochs": 1})
+    quick_fit(backed, batch_key="batch", steps=1)
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -212,46 +207,3 @@ def test_results_share_no_memory_with_the_data(model, small):
     found = model.translate(rna, source="rna", target="atac")
     found.obs["batch"] = "changed"
     assert "changed" not in set(rna.obs["batch"])
-
-
-WRONG_TYPES = """
-    import json, sys, warnings
-    warnings.simplefilter("ignore")
-    import multiome as mo
-
-    def told(call):
-        try:
-            call()
-        except Exception as error:
-            return [type(error).__name__, str(error)]
-        return ["nothing", ""]
-
-    sim = mo.datasets.simulate(n_cells=20, n_genes=20, n_peaks=20, n_proteins=3, n_sites=5, n_tfs=3, n_types=2)
-    rna = sim.mdata["rna"]
-    print(json.dumps({
-        "path": told(lambda: mo.fit("cells.h5mu")),
-        "table": told(lambda: mo.fit(rna.to_df())),
-        "matrix": told(lambda: mo.fit(rna.X)),
-        "word": told(lambda: mo.fit(sim.mdata, modalities={"rna": "rna"})),
-        "words": told(lambda: mo.fit(sim.mdata, modalities=["rna", "atac"])),
-    }))
-"""
-
-
-def test_wrong_types_say_what_is_expected():
-    """In a process without the checks of types at run time, as users have it."""
-    found = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(WRONG_TYPES)],
-        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    told = json.loads(found.stdout)
-    assert {name for name, _ in told.values()} == {"TypeError"}
-    assert "read_h5mu" in told["path"][1]
-    assert "'cells.h5mu'" in told["path"][1]
-    for name in ("table", "matrix"):
-        assert "MuData or an AnnData" in told[name][1]
-    assert "mo.RNA" in told["word"][1]
-    assert "'rna'" in told["word"][1]
-    assert "mo.RNA" in told["words"][1]

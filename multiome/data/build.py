@@ -10,52 +10,15 @@ import mudata as md
 import numpy as np
 
 from multiome.data.cells import Cells, cells_of, check_pairing
-from multiome.data.checks import empty_cells, mention_unseen
-from multiome.data.covariates import batch_index, read_covariates
+from multiome.data.checks import check_share, empty_cells, mention_unseen
+from multiome.data.covariates import batch_index, check_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
+from multiome.data.keys import matching_keys as matching_keys
+from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, checked_values, depth_of, halve, read_matrix
 from multiome.data.spec import DataSpec, ModalitySpec
-from multiome.errors import InvalidPairing, UnknownName, listed, unknown
+from multiome.errors import InvalidPairing
 from multiome.modalities.base import Modality
-from multiome.modalities.registry import MODALITIES, recognise
-
-
-def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None) -> dict[str, Modality]:
-    """Which key is which assay: as the user says, else by the key's name.
-
-    Raises
-    ------
-    UnknownName
-        If a given key does not exist, or a key is not recognised.
-    InvalidPairing
-        If two keys are recognised as one kind and the user has not said that this is meant.
-    """
-    if given is not None:
-        if not isinstance(given, Mapping):
-            raise TypeError(f"`modalities` must say what each key is, such as {{'rna': mo.RNA}}, got {given!r}.")
-        for key, modality in given.items():
-            if key not in keys:
-                raise unknown("modality", key, list(keys), where=" in `modalities`")
-            if not isinstance(modality, Modality):
-                raise TypeError(f"modalities[{key!r}] must be a Modality such as mo.RNA, got {modality!r}.")
-        return dict(given)
-    found: dict[str, Modality] = {}
-    for key in keys:
-        recognised = recognise(key)
-        if recognised is None:
-            kinds = {m.name: list(m.aliases[:3]) for m in MODALITIES.values()}
-            raise UnknownName(
-                f"Modality key {key!r} is not recognised (recognised are {kinds}). Say what each key is, for example "
-                f"modalities={{{key!r}: mo.RNA}}; keys left out are not used."
-            )
-        twin = next((k for k, m in found.items() if m is recognised), None)
-        if twin is not None:
-            raise InvalidPairing(
-                f"Both {twin!r} and {key!r} look like {recognised.name}. Say that this is meant, or leave one "
-                f"out, with modalities={{{twin!r}: mo.{recognised.name.upper()}, ...}}."
-            )
-        found[key] = recognised
-    return found
 
 
 def prepare(
@@ -70,7 +33,8 @@ def prepare(
         data, "rna" if isinstance(data, ad.AnnData) and not modalities else next(iter(modalities or {}), None)
     )
     chosen = resolve_modalities(list(cells.mods), modalities)
-    cells = Cells(cells.obs_names, cells.obs, {k: cells.mods[k] for k in chosen}, {k: cells.rows[k] for k in chosen})
+    cells = settled(cells, batch_key)
+    cells = replace(cells, mods={k: cells.mods[k] for k in chosen}, rows={k: cells.rows[k] for k in chosen})
     for key, adata in cells.mods.items():
         if not adata.n_obs or not adata.n_vars:
             raise InvalidPairing(
@@ -78,7 +42,7 @@ def prepare(
             )
     cells = measured(cells)
     check_pairing(cells)
-    read_covariates(cells, batch_key)
+    check_levels(read_covariates(cells, batch_key))
     specs, matrices = {}, {}
     for key, modality in chosen.items():
         specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
@@ -112,8 +76,9 @@ def prepare_modality(
 ) -> tuple[ModalitySpec, Matrix]:
     """Run the recipe of one modality on its training cells."""
     values, coverage = checked_values(key, adata, modality)
-    seen = np.asarray((values if coverage is None else coverage).getnnz(0))
-    mention_unseen(key, int((seen == 0).sum()), values.shape[1])
+    recorded = values if coverage is None else coverage
+    seen = np.bincount(recorded.indices[recorded.data != 0], minlength=values.shape[1]) > 0  # zeros may be stored
+    mention_unseen(key, int((~seen).sum()), values.shape[1])
     choices = modality.recipe(modality, values, adata.var)
     if choices.halved:
         values = halve(values)
@@ -141,9 +106,9 @@ def prepare_modality(
     if len(rest):
         values = values[:, chosen]
         coverage = None if coverage is None else coverage[:, chosen]
-    recorded = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
+    total_of_cell = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
     empty = (
-        empty_cells(key, recorded, adata.obs_names, drop_empty=drop_empty)
+        empty_cells(key, total_of_cell, adata.obs_names, drop_empty=drop_empty)
         if modality.is_count
         else np.zeros(adata.n_obs, dtype=bool)
     )
@@ -151,7 +116,8 @@ def prepare_modality(
         raise InvalidPairing(f"{key!r} has no cell with a count; leave it out with `modalities`.")
     median = float(np.median(depth[~empty])) if modality.has_depth else 1.0
     found = np.ones(len(chosen), dtype=bool)
-    return replace(draft, median_depth=median), Matrix(values, coverage, depth, found, empty)
+    spec = replace(draft, median_depth=median, n_cells=int((~empty).sum()))
+    return spec, Matrix(values, coverage, depth, found, empty)
 
 
 def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:
@@ -175,23 +141,19 @@ def read_query(
     UnknownName
         If no modality of the data was trained on.
     """
+    check_share("min_features", min_features)
     if isinstance(data, ad.AnnData):
         key = spec.key(modality) if modality is not None else only_key(spec)
-        cells = cells_of(data, key)
-        wanted = {key: key}
+        cells, wanted = cells_of(data, key), {key: key}
+        batches = batch_index(cells, spec)
     else:
         cells = cells_of(data)
-        wanted = matching_keys(list(cells.mods), spec)
+        wanted = wanted_keys(list(cells.mods), spec, modality)
+        batches = batch_index(cells, spec)  # a modality that is not looked at may still say which batch
         if modality is not None:
-            key = spec.key(modality)
-            if key not in wanted:
-                raise unknown("modality", modality, list(cells.mods), where=" in the data")
-            wanted = {key: wanted[key]}
-            cells = only(cells, wanted[key])
-        if not wanted:
-            raise UnknownName(
-                f"None of the data's modalities {listed(cells.mods)} was trained on ({listed(spec.modalities)})."
-            )
+            (theirs,) = wanted.values()
+            batches = batches[cells.obs_names.get_indexer(cells.mods[theirs].obs_names)]
+            cells = only(cells, theirs)
     view = Cells(
         cells.obs_names,
         cells.obs,
@@ -202,30 +164,10 @@ def read_query(
         key: read_matrix(key, adata, spec.modalities[key], min_features=min_features, drop_empty=drop_empty)
         for key, adata in view.mods.items()
     }
-    return view, assemble(view, spec, matrices, batch_index(view, spec))
+    return view, assemble(view, spec, matrices, batches)
 
 
 def only(cells: Cells, key: str) -> Cells:
     """The cells of one modality, in its own order; what ``mdata.obs`` says of them stays known."""
     names = cells.mods[key].obs_names
     return Cells(names, cells.obs.reindex(names), {key: cells.mods[key]}, {key: np.arange(len(names))})
-
-
-def matching_keys(keys: Sequence[str], spec: DataSpec) -> dict[str, str]:
-    """The model's key of each of the data's: the same name, else the only one of that kind."""
-    found = {key: key for key in keys if key in spec.modalities}
-    for theirs in keys:
-        kind = recognise(theirs)
-        if theirs in found or kind is None:
-            continue
-        fitting = [k for k, s in spec.modalities.items() if s.kind == kind.name and k not in found]
-        if len(fitting) == 1:
-            found[fitting[0]] = theirs
-    return found
-
-
-def only_key(spec: DataSpec) -> str:
-    """The modality of an `AnnData`, where the model has one only."""
-    if len(spec.modalities) == 1:
-        return next(iter(spec.modalities))
-    raise UnknownName(f"The model knows {listed(spec.modalities)}: say which of them the AnnData holds.")

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from multiome.errors import InvalidCounts, MultiomeWarning, SpecMismatch, listed, unknown
+from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning, SpecMismatch, is_number, listed, unknown
 
 BLOCK = 1 << 22
 """Values that are tested at once."""
+MAX_COUNT = 2**24
+"""Above this, float32 does not hold every whole number; no cell has so many counts of one feature."""
 
 Test = Callable[[np.ndarray], np.ndarray]
 
@@ -47,7 +49,11 @@ def check_values(
         return
     others = [name for name in layers if name != layer]
     offer = f"There are layers {listed(others)}; " if others else ""
-    tests: dict[str, Test] = {"negative": lambda v: v < 0, "not whole numbers": lambda v: v != np.round(v)}
+    tests: dict[str, Test] = {
+        "negative": lambda v: v < 0,
+        "not whole numbers": lambda v: v != np.round(v),
+        f"too large for counts (above {MAX_COUNT:,})": lambda v: v > MAX_COUNT,
+    }
     for problem, test in tests.items():
         bad = flagged(x.data, test)
         if bad.any():
@@ -57,6 +63,23 @@ def check_values(
                 f"that are not counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} "
                 "(for example mo.RNA.continuous())."
             )
+
+
+def check_calls(key: str, x: sp.csr_matrix, coverage_layer: str, layer: str | None = None) -> None:
+    """Methylated calls must not be fractions."""
+    if flagged(x.data, lambda v: (v > 0) & (v < 1)).any() and not flagged(x.data, lambda v: (v < 0) | (v > 1)).any():
+        place = ".X" if layer is None else f".layers[{layer!r}]"
+        raise InvalidCounts(
+            f"{key!r}: {place} holds fractions between 0 and 1, but must count the methylated calls of each site. Get "
+            f"them from fractions as numpy.round(fraction * coverage), where coverage is the number of all calls "
+            f"(.layers[{coverage_layer!r}])."
+        )
+
+
+def check_share(name: str, value: object) -> None:
+    """A number from 0 to 1."""
+    if not is_number(value) or not 0 <= value <= 1:
+        raise MultiomeError(f"`{name}` must be a number between 0 and 1, got {value!r}.")
 
 
 def flagged(data: np.ndarray, test: Test) -> np.ndarray:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from multiome.data.cells import Cells
 from multiome.data.spec import Covariate, DataSpec
-from multiome.errors import InvalidPairing, MultiomeError, listed, unknown
+from multiome.errors import InvalidPairing, MultiomeError, MultiomeWarning, listed, unknown
 
 UNSEEN = -1
 """A level that training did not have; it gets the average effect of the training levels."""
+FEW_CELLS = 10
+"""Levels with fewer cells than this are mentioned."""
 
 
 def column(cells: Cells, name: str, *, complete: bool = True) -> pd.Series:
-    """One level per cell, as text, from ``mdata.obs``.
+    """One level per cell, as text, from ``mdata.obs`` and, where that says nothing, from the modalities' ``obs``.
 
-    Where that says nothing, the modalities' ``obs`` do, which must then agree.
-    A whole number is one level whether it is stored as ``1`` or, beside missing values, as ``1.0``. A cell without a
-    value is an error where the column must be ``complete``, else it stays None.
+    Wherever several of them say something, they must agree. A whole number is one level whether it is stored as ``1``
+    or, beside missing values, as ``1.0``. A cell without a value is an error where the column must be ``complete``,
+    else it stays None.
     """
     if name in cells.obs:
         merged = as_text(cells.obs[name])
@@ -29,19 +33,19 @@ def column(cells: Cells, name: str, *, complete: bool = True) -> pd.Series:
     else:
         exist = {*cells.obs.columns, *(c for a in cells.mods.values() for c in a.obs.columns)}
         raise unknown("batch_key", name, sorted(map(str, exist)))
-    unsaid = missing = pd.isna(merged)
-    source: list[str] = []
-    for key in [key for key, adata in cells.mods.items() if name in adata.obs and missing.any()]:
+    missing = pd.isna(merged)
+    source = ["mdata.obs"] if name in cells.obs else []
+    for key in [key for key, adata in cells.mods.items() if name in adata.obs and adata.obs is not cells.obs]:
         there = cells.observed(key)
         values = np.full(len(merged), None, dtype=object)
         values[there] = as_text(cells.mods[key].obs[name])[cells.rows[key][there]]
-        clash = unsaid & ~missing & ~pd.isna(values) & (merged != values)
+        clash = ~missing & ~pd.isna(values) & (merged != values)
         if clash.any():
             first = int(np.flatnonzero(clash)[0])
             raise InvalidPairing(
                 f"batch_key {name!r}: {listed(source)} and {key!r} disagree in {clash.sum():,} cells (first: "
                 f"{cells.obs_names[first]!r} is {merged[first]!r} and {values[first]!r}). "
-                f"Put the right values into mdata.obs[{name!r}]."
+                f"Make them agree, or keep the column {name!r} only where it is right."
             )
         merged = np.where(missing, values, merged)
         missing = pd.isna(merged)
@@ -61,11 +65,58 @@ def as_text(values: pd.Series) -> np.ndarray:
     return np.asarray([*names, None], dtype=object)[codes]
 
 
+def batch_names(batch_key: str | Sequence[str] | None) -> list[str]:
+    """The columns that a user names; none for None or an empty list.
+
+    Raises
+    ------
+    MultiomeError
+        If one is named twice.
+    """
+    names = [] if batch_key is None else [batch_key] if isinstance(batch_key, str) else list(batch_key)
+    twice = sorted({name for name in names if names.count(name) > 1}, key=str)
+    if twice:
+        raise MultiomeError(f"`batch_key` names {listed(twice)} more than once, got {names!r}; name each column once.")
+    return names
+
+
+def settled(cells: Cells, batch_key: str | Sequence[str] | None) -> Cells:
+    """The same cells, each covariate in ``obs`` whichever modality says it, also one that is then left out."""
+    columns = {name: column(cells, name, complete=False) for name in batch_names(batch_key)}
+    return replace(cells, obs=cells.obs.assign(**columns)) if columns else cells
+
+
+def check_levels(covariates: Sequence[Covariate]) -> None:
+    """Levels must be batches of cells: what few cells share cannot be told from what they are.
+
+    Raises
+    ------
+    MultiomeError
+        If every cell has a level of its own.
+    """
+    for covariate in covariates:
+        name, n_levels = covariate.name, len(covariate.levels)
+        if n_levels > 1 and n_levels == sum(covariate.n_cells):
+            raise MultiomeError(
+                f"batch_key {name!r} has {n_levels:,} levels for {n_levels:,} cells (first: "
+                f"{listed(covariate.levels, most=3)}): every cell would be a batch of its own, and nothing could be "
+                "learnt from comparing cells. Name the column of the donor, run or lane."
+            )
+        few = [level for level, n in zip(covariate.levels, covariate.n_cells, strict=True) if n < FEW_CELLS]
+        if few:
+            warnings.warn(
+                f"batch_key {name!r}: {len(few):,} of {n_levels:,} levels have fewer than {FEW_CELLS} cells "
+                f"({listed(few)}). Modalities are aligned by comparing cells of one level, so little is learnt from "
+                "these. Join them with others, or name a coarser column.",
+                MultiomeWarning,
+                stacklevel=4,
+            )
+
+
 def read_covariates(cells: Cells, batch_key: str | Sequence[str] | None) -> tuple[Covariate, ...]:
     """The covariates of the training cells, levels sorted."""
-    names = [] if batch_key is None else [batch_key] if isinstance(batch_key, str) else list(batch_key)
     found = []
-    for name in names:
+    for name in batch_names(batch_key):
         counts = column(cells, name).value_counts().sort_index()
         found.append(Covariate(name, tuple(str(level) for level in counts.index), tuple(int(n) for n in counts)))
     return tuple(found)

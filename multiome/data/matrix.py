@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from multiome.data.checks import check_coverage, check_found, check_layer, check_values, empty_cells
+from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
 from multiome.data.spec import ModalitySpec
 from multiome.errors import UnknownName, listed
 from multiome.modalities.base import Modality
@@ -56,15 +56,32 @@ def checked_values(key: str, adata: ad.AnnData, modality: Modality) -> tuple[sp.
     names = adata.obs_names, adata.var_names
     check_layer(key, modality.layer, layers)
     values = raw_values(adata, modality.layer, key=key)
-    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
     if modality.coverage_layer is None:
+        check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
         return values, None
     check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
     coverage = raw_values(adata, modality.coverage_layer, key=key)
     check_values(key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer)
-    check_coverage(key, values, coverage, *names)
     coverage = without_zeros(coverage)
+    values = without_uncovered(values, coverage)
+    if modality.is_count:
+        check_calls(key, values, modality.coverage_layer, modality.layer)
+    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
+    check_coverage(key, values, coverage, *names)
     return on_entries(values, coverage), coverage
+
+
+def without_uncovered(values: sp.csr_matrix, coverage: sp.csr_matrix) -> sp.csr_matrix:
+    """NaN at sites without a call says what the coverage says as well, and is dropped; elsewhere it stays."""
+    missing = np.flatnonzero(np.isnan(values.data))
+    if not len(missing):
+        return values
+    rows = np.searchsorted(values.indptr, missing, side="right") - 1
+    covered = np.asarray(coverage[rows, values.indices[missing]]).ravel() > 0
+    values = values.copy()
+    values.data[missing[~covered]] = 0
+    values.eliminate_zeros()
+    return values
 
 
 def without_zeros(x: sp.csr_matrix) -> sp.csr_matrix:

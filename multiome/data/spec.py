@@ -29,6 +29,7 @@ class ModalitySpec:
     median_depth: float
     """Exposure 1: the median depth of the training cells (1 where a modality has no depth)."""
     n_cells: int
+    """Training cells that have this modality; empty ones that were dropped do not count."""
     has_depth: bool
     layer: str | None
     coverage_layer: str | None

@@ -1,4 +1,8 @@
-"""Chromatin accessibility counts."""
+"""Chromatin accessibility counts: fragments, cut sites (halved to fragments) or presence.
+
+Where counts are recognised as cut sites, everything that a model says of them, expected counts and depths, is in
+fragments; measured values that it is shown later are halved too.
+"""
 
 from __future__ import annotations
 

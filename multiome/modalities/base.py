@@ -34,6 +34,8 @@ Recipe = Callable[["Modality", sp.csr_matrix, pd.DataFrame], Choices]
 class Modality:
     """One assay: where its values lie, how an encoder sees them, and how they are distributed.
 
+    Predictions are on the scale of the values that the recipe chose: fragments where it halves ATAC's cut sites.
+
     Examples
     --------
     >>> import dataclasses

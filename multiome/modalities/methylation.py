@@ -1,4 +1,7 @@
-"""DNA methylation calls: methylated in ``.X``, all calls in ``layers["coverage"]``; one without any is unobserved."""
+"""DNA methylation calls: methylated in ``.X``, all calls in ``layers["coverage"]``.
+
+A site without any call is unobserved in that cell, whether ``.X`` holds 0 or NaN there.
+"""
 
 from __future__ import annotations
 

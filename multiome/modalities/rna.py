@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from multiome.errors import MultiomeError, listed
 from multiome.likelihoods.negative_binomial import NegativeBinomial
 from multiome.modalities.base import Choices, Modality
 from multiome.nn.transform import LogNormalise
@@ -19,10 +20,15 @@ def select_variable_genes(modality: Modality, counts: sp.csr_matrix, var: pd.Dat
     Variable means the variance of log CP10k, not relative to the mean: such genes carry the principal components, and
     dispersion-based choices leave out many of them in favour of genes that few counts tell about. Up to 8,000 genes
     are all kept.
+
+    Raises
+    ------
+    MultiomeError
+        If the column does not hold booleans, or marks no gene.
     """
     n_genes = counts.shape[1]
-    if "highly_variable" in var and var["highly_variable"].any():
-        selected = var["highly_variable"].to_numpy(dtype=bool)
+    if "highly_variable" in var:
+        selected = marked(var["highly_variable"])
         return Choices(
             selected, modality.likelihood, notes=(f"{selected.sum():,} genes marked highly_variable are used.",)
         )
@@ -42,6 +48,23 @@ def log_variance(counts: sp.csr_matrix) -> np.ndarray:
     logged.data = np.log1p(logged.data * np.repeat(1e4 / total, np.diff(logged.indptr)))
     mean = np.asarray(logged.mean(0)).ravel()
     return np.asarray(logged.multiply(logged).mean(0)).ravel() - mean**2
+
+
+def marked(column: pd.Series) -> np.ndarray:
+    """A boolean column (missing values are False) that is True somewhere."""
+    if not pd.api.types.is_bool_dtype(column.dtype):
+        raise MultiomeError(
+            f"var['highly_variable'] must hold booleans, got {column.dtype} (first: {listed(column[:3])}). Convert it, "
+            "for example var['highly_variable'] = var['highly_variable'] == 'True', or drop the column to have the "
+            "most variable genes chosen."
+        )
+    selected = column.fillna(False).to_numpy(dtype=bool)  # noqa: FBT003
+    if not selected.any():
+        raise MultiomeError(
+            f"var['highly_variable'] marks none of the {len(column):,} genes. Drop the column to have the most "
+            "variable genes chosen."
+        )
+    return selected
 
 
 RNA = Modality(

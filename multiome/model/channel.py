@@ -48,7 +48,7 @@ class Channel(nn.Module):
         found: Bool[Tensor, " feature"] | None = None,
     ) -> Float[Tensor, "cell component"]:
         """Principal component scores."""
-        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage)
+        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
         return self.projection(seen, found)
 
     def encode(

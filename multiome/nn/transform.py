@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multiome.types import SparseRows
@@ -29,9 +29,19 @@ class InputTransform(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, rows: SparseRows, *, depth: Float[Tensor, "cell 1"], coverage: SparseRows | None = None
+        self,
+        rows: SparseRows,
+        *,
+        depth: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None = None,
+        found: Bool[Tensor, " feature"] | None = None,
     ) -> SparseRows:
-        """Transform the rows of some cells; ``depth`` is each cell's total count over all features."""
+        """Transform the rows of some cells.
+
+        ``depth`` is each cell's total count over all features. Values of features that are not ``found`` (missing in
+        the data, or hidden while training) say nothing: whatever they become is not used, and no other value depends
+        on them.
+        """
 
 
 class LogNormalise(InputTransform):
@@ -42,7 +52,12 @@ class LogNormalise(InputTransform):
         self.scale = scale
 
     def forward(
-        self, rows: SparseRows, *, depth: Float[Tensor, "cell 1"], coverage: SparseRows | None = None
+        self,
+        rows: SparseRows,
+        *,
+        depth: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None = None,
+        found: Bool[Tensor, " feature"] | None = None,
     ) -> SparseRows:
         return rows.with_values(torch.log1p(self.scale * rows.values / depth.clamp_min(1)[rows.rows, 0]))
 
@@ -61,20 +76,33 @@ class TfIdf(InputTransform):
         self.inverse_frequency.copy_(torch.log1p(len(rows) / (1 + seen)))
 
     def forward(
-        self, rows: SparseRows, *, depth: Float[Tensor, "cell 1"], coverage: SparseRows | None = None
+        self,
+        rows: SparseRows,
+        *,
+        depth: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None = None,
+        found: Bool[Tensor, " feature"] | None = None,
     ) -> SparseRows:
         share = torch.log1p(1e4 * rows.values / depth.clamp_min(1)[rows.rows, 0])
         return rows.with_values(share * self.inverse_frequency[rows.indices])
 
 
 class CentredLogRatio(InputTransform):
-    """``log1p(x)`` minus the cell's mean over its features (proteins), a dense row."""
+    """``log1p(x)`` minus the cell's mean over the features (proteins) that were found, a dense row."""
 
     def forward(
-        self, rows: SparseRows, *, depth: Float[Tensor, "cell 1"], coverage: SparseRows | None = None
+        self,
+        rows: SparseRows,
+        *,
+        depth: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None = None,
+        found: Bool[Tensor, " feature"] | None = None,
     ) -> SparseRows:
         logged = torch.log1p(rows.dense())
-        return from_dense(logged - logged.mean(1, keepdim=True))
+        if found is None:
+            return from_dense(logged - logged.mean(1, keepdim=True))
+        weight = found.to(logged)
+        return from_dense(logged - (logged @ weight / weight.sum().clamp_min(1))[:, None])
 
 
 class MethylationResidual(InputTransform):
@@ -91,7 +119,12 @@ class MethylationResidual(InputTransform):
         self.site_mean.copy_((rows.column_sum() + 1) / (coverage.column_sum() + 2))
 
     def forward(
-        self, rows: SparseRows, *, depth: Float[Tensor, "cell 1"], coverage: SparseRows | None = None
+        self,
+        rows: SparseRows,
+        *,
+        depth: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None = None,
+        found: Bool[Tensor, " feature"] | None = None,
     ) -> SparseRows:
         assert coverage is not None
         covered = coverage.values > 0
@@ -106,7 +139,12 @@ class Identity(InputTransform):
     thins = False
 
     def forward(
-        self, rows: SparseRows, *, depth: Float[Tensor, "cell 1"], coverage: SparseRows | None = None
+        self,
+        rows: SparseRows,
+        *,
+        depth: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None = None,
+        found: Bool[Tensor, " feature"] | None = None,
     ) -> SparseRows:
         return rows
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import anndata as ad
 import mudata as md
 import numpy as np
-import pandas as pd
 import torch
 
-from multiome.errors import MultiomeError
+from multiome.errors import MultiomeError, check_whole
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.scale import check_scale, draw
@@ -27,7 +26,7 @@ def impute(
     target: str,
     *,
     scale: str | None = None,
-    n_samples: int = 100,
+    n_samples: int | np.integer = 100,
     depth: Depth = "predicted",
     features: Sequence[str] | None = None,
     batch: str | Sequence[str] | None = None,
@@ -36,8 +35,7 @@ def impute(
     drop_empty: bool = False,
 ) -> Prediction:
     """Predict ``target`` from every other modality that a cell has."""
-    if not isinstance(n_samples, int) or n_samples < 1:
-        raise MultiomeError(f"`n_samples` must be a positive whole number, got {n_samples!r}.")
+    n_samples, seed = check_whole("n_samples", n_samples), check_whole("seed", seed, least=0)
     spec = fitted.spec.modalities[fitted.spec.key(target)]
     scale = check_scale(scale, spec.kind, is_count=spec.modality.is_count, key=target)
     query = ask(
@@ -59,9 +57,7 @@ def impute(
         modality=query.target,
         obs=query.obs,
         features=query.features,
-        all_features=pd.Index(spec.features),
-        coverage_layer=spec.coverage_layer,
-        halved=spec.halved,
+        spec=spec,
     )
 
 

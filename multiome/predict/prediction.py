@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import anndata as ad
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from jaxtyping import Float
 
-from multiome.errors import SpecMismatch, listed
+from multiome.data.cells import check_unique
+from multiome.data.matrix import checked_values, halve
+from multiome.data.spec import ModalitySpec
+from multiome.errors import MultiomeError, SpecMismatch, check_whole, listed
 from multiome.metrics.calibration import pit
 from multiome.predict.scale import transform_observed
 
@@ -19,7 +21,9 @@ from multiome.predict.scale import transform_observed
 class Prediction:
     """Predicted values of one modality (cells x features), on one scale.
 
-    ``std``, `interval` and `pit` describe a new measurement: they include the sampling noise of counts.
+    ``std`` and `interval` describe a new measurement: they include the sampling noise of counts. For methylation
+    (``scale="fraction"``) they describe a site's latent fraction instead, without the noise of its few calls; `pit`
+    adds that at the coverage which was observed.
     """
 
     mean: Float[np.ndarray, "cell feature"]
@@ -32,14 +36,12 @@ class Prediction:
     """The key of the predicted modality."""
     obs: pd.DataFrame = field(repr=False)
     features: pd.Index = field(repr=False)
-    all_features: pd.Index = field(repr=False)
-    """Every feature of the modality; a cell's CLR and CP10k refer to all of them."""
-    coverage_layer: str | None = None
-    halved: bool = False
+    spec: ModalitySpec = field(repr=False)
+    """What the model was fitted on: its layers, whether counts were halved, and every feature of the modality."""
 
     @property
     def std(self) -> Float[np.ndarray, "cell feature"]:
-        """Standard deviation of a new measurement."""
+        """Standard deviation of a new measurement; of the latent fraction for methylation."""
         return self.draws.std(0, ddof=1 if len(self.draws) > 1 else 0)
 
     def interval(
@@ -47,7 +49,8 @@ class Prediction:
     ) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, "cell feature"]]:
         """Lower and upper end of the central interval that holds a new measurement with probability ``level``.
 
-        Counts are discrete, so a closed interval holds more than ``level`` even where the model is exactly right; judge
+        For methylation it holds the latent fraction, of which few calls give a rough estimate only. Counts are
+        discrete, so a closed interval holds more than ``level`` even where the model is exactly right; judge
         calibration with `pit`.
 
         Raises
@@ -72,46 +75,65 @@ class Prediction:
         Parameters
         ----------
         observed
-            Raw values of the predicted modality for the same cells (same ``obs_names``, any order of features).
+            Raw values of the predicted modality for the same cells (same ``obs_names``, any order of features), in the
+            layer that the model was fitted on; they are checked, and cut sites halved, as at training.
         seed
             Of the randomisation between equal counts.
 
         Returns
         -------
-        ``F(x - 1) + V p(x)``, ``V`` uniform (Czado et al. 2009), cells x features; NaN where nothing was observed.
+        ``F(x - 1) + V p(x)``, ``V`` uniform (Czado et al. 2009), cells x features; NaN where nothing was observed
+        or predicted.
+
+        Raises
+        ------
+        MultiomeError
+            If ``observed`` is not one modality, lacks cells or features, holds other values than the model was fitted
+            on, or the scale is ``"foreground"``, which no measurement shows.
         """
+        seed = check_whole("seed", seed, least=0)
         values, coverage = self.observed_values(observed)
-        if coverage is None:
-            return pit(self.draws, values, seed=seed)
-        rng = np.random.default_rng(seed)
-        calls = rng.binomial(coverage.astype(np.int64), np.nan_to_num(self.draws)).astype(np.float32)
-        result = pit(calls, values, seed=seed)
-        result[coverage == 0] = np.nan
+        nothing = np.isnan(self.mean).all(1)  # cells without a source
+        draws = np.nan_to_num(self.draws) if nothing.any() else self.draws
+        if coverage is not None:
+            draws = np.random.default_rng(seed).binomial(coverage.astype(np.int64), draws).astype(np.float32)
+            values = np.where(coverage > 0, values, np.nan)
+        result = pit(draws, values, seed=seed)
+        result[nothing] = np.nan
         return result
 
     def observed_values(self, observed: ad.AnnData) -> tuple[np.ndarray, np.ndarray | None]:
         """Raw values on this scale, in the order of this prediction, and the coverage of methylation."""
+        if not isinstance(observed, ad.AnnData):
+            raise MultiomeError(
+                f"`observed` must be the AnnData of one modality, such as mdata[{self.modality!r}], "
+                f"got {type(observed).__name__}."
+            )
+        if self.scale == "foreground":
+            raise MultiomeError(
+                "Scale 'foreground' has no observed counterpart: no measurement says which counts are foreground. "
+                "Impute with scale='counts' or scale='clr' to compare with measured values."
+            )
+        check_unique(self.modality, observed)
+        every = pd.Index(self.spec.features)  # a cell's CLR and CP10k refer to all features of the model
         rows = observed.obs_names.get_indexer(self.obs.index)
-        columns = observed.var_names.get_indexer(self.all_features)
+        columns = observed.var_names.get_indexer(every)
         if (rows < 0).any():
             absent = self.obs.index[rows < 0]
             raise SpecMismatch(
                 f"{len(absent):,} predicted cells are not in `observed` (first: {listed(absent, most=3)})."
             )
         if (columns < 0).any():
-            absent = self.all_features[columns < 0]
+            absent = every[columns < 0]
             raise SpecMismatch(
                 f"{len(absent):,} features of {self.modality!r} are not in `observed` "
                 f"(first: {listed(absent, most=3)})."
             )
-        raw = sp.csr_matrix(observed.X)[rows][:, columns]
-        if self.halved:
-            raw = sp.csr_matrix((np.ceil(raw.data / 2), raw.indices, raw.indptr), shape=raw.shape)
-        shown = self.all_features.get_indexer(self.features)
-        values = transform_observed(raw, self.scale)[:, shown]
-        if self.coverage_layer is None:
-            return values, None
-        return values, sp.csr_matrix(observed.layers[self.coverage_layer])[rows][:, columns[shown]].toarray()
+        raw, coverage = checked_values(self.modality, observed, self.spec.modality)
+        raw = raw[rows][:, columns]
+        shown = every.get_indexer(self.features)
+        values = transform_observed(halve(raw) if self.spec.halved else raw, self.scale)[:, shown]
+        return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()
 
     def to_anndata(self) -> ad.AnnData:
         """``.X`` the mean, ``layers["std"]``, and the scale in ``uns["multiome"]``."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from multiome.data.build import read_query
-from multiome.data.cells import Cells
+from multiome.data.cells import Cells, duplicates
 from multiome.data.covariates import UNSEEN, fixed_batch_index
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
@@ -136,10 +136,7 @@ def ask(
     spec = fitted.spec
     target_key = spec.key(target)
     known = pd.Index(spec.modalities[target_key].features)
-    names = [features] if isinstance(features, str) else features
-    wanted = known if names is None else pd.Index(list(names)).astype(str)
-    for name in wanted.difference(known, sort=False)[:1]:
-        raise unknown("feature", name, list(known), where=f" of {target_key!r}")
+    wanted = known if features is None else chosen_features(features, known, target_key)
     if isinstance(data, ad.AnnData) and source is None:
         source = guess_source(data, fitted, target_key)
     if source is not None and spec.key(source) == target_key:
@@ -156,6 +153,29 @@ def ask(
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
     return Query(fitted, target_key, view, cells, check_depth(depth, len(cells)), wanted, nothing)
+
+
+def chosen_features(features: Sequence[str], known: pd.Index, target: str) -> pd.Index:
+    """Some features of the target, each named once.
+
+    Raises
+    ------
+    UnknownName
+        If one does not exist.
+    MultiomeError
+        If there is none, or one is named twice.
+    """
+    wanted = pd.Index([features] if isinstance(features, str) else [str(name) for name in features], dtype=object)
+    if not len(wanted):
+        raise MultiomeError(
+            f"`features` is empty; name some of the {len(known):,} features of {target!r} (first: "
+            f"{listed(known, most=3)}), or leave it out to get all."
+        )
+    for name in wanted.difference(known, sort=False)[:1]:
+        raise unknown("feature", name, list(known), where=f" of {target!r}")
+    if wanted.has_duplicates:
+        raise MultiomeError(f"`features` names {listed(duplicates(wanted), most=3)} more than once; name each once.")
+    return wanted
 
 
 def guess_source(data: ad.AnnData, fitted: Fitted, target: str) -> str:
@@ -198,11 +218,20 @@ def check_depth(depth: Depth, n_cells: int) -> Depth:
         if depth not in ("predicted", "reference"):
             raise unknown("depth", depth, ("predicted", "reference"), where=" (or an array of total counts)")
         return depth
-    given = np.asarray(depth, dtype=float)
+    try:
+        given = np.asarray(depth, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise MultiomeError(
+            f"`depth` must be 'predicted', 'reference', a total count or one per cell, got {type(depth).__name__}."
+        ) from error
     if given.shape not in ((), (1,), (n_cells,)):
         raise MultiomeError(
             f"`depth` must hold one total count for each of the {n_cells:,} cells, got shape {given.shape}."
         )
     if not (np.isfinite(given).all() and (given > 0).all()):
-        raise MultiomeError("`depth` must hold positive total counts; there are zeros, negative or missing ones.")
+        bad = np.flatnonzero(~(np.isfinite(given) & (given > 0)))
+        raise MultiomeError(
+            f"`depth` must hold positive total counts; {len(bad):,} are zero, negative, infinite or missing (first: "
+            f"{given.ravel()[bad[0]]:g} of cell number {bad[0]})."
+        )
     return np.broadcast_to(given, (n_cells,))

@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from multiome.errors import MultiomeError, check_whole, is_number, unknown
+
+MAX_EPOCHS = 45
+"""Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+"""The names that Lightning knows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Optimisation; the defaults were chosen on training cells of real data sets (see the benchmarks page)."""
 
-    max_epochs: int = 45
-    """Passes over the training cells, at most."""
+    max_epochs: int | None = None
+    """Passes over the training cells, at most; None is 45, or on small data as many as give ``min_steps``."""
     min_steps: int = 1500
-    """Optimiser steps that small data sets get by more passes."""
+    """Optimiser steps that small data get by more passes than 45; not used where ``max_epochs`` is given."""
     batch_size: int = 256
     """Cells per step."""
     learning_rate: float = 2e-3
@@ -40,20 +47,30 @@ class TrainConfig:
     """Whether to show losses while training."""
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "batch_size", "patience", "features_per_step"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive whole number, got {value!r}.")
+        if self.max_epochs is not None:
+            check_whole("max_epochs", self.max_epochs)
+        for name in ("min_steps", "batch_size", "patience", "features_per_step"):
+            check_whole(name, getattr(self, name))
         for name in ("validation", "part_share", "feature_dropout", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)!r}.")
-        if not 0 < self.thinning <= 1:
-            raise ValueError(f"`thinning` must lie in (0, 1], got {self.thinning!r}.")
-        if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
-            raise ValueError(
-                f"`learning_rate` must be positive and `weight_decay` at least 0, got "
-                f"{self.learning_rate!r} and {self.weight_decay!r}."
-            )
+            value = getattr(self, name)
+            if not is_number(value) or not 0 <= value < 1:
+                raise MultiomeError(f"`{name}` must be a number in [0, 1), got {value!r}.")
+        if not is_number(self.thinning) or not 0 < self.thinning <= 1:
+            raise MultiomeError(f"`thinning` must be a number in (0, 1], got {self.thinning!r}.")
+        if not is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
+            raise MultiomeError(f"`learning_rate` must be a positive number, got {self.learning_rate!r}.")
+        if not is_number(self.weight_decay) or not 0 <= self.weight_decay < math.inf:
+            raise MultiomeError(f"`weight_decay` must be a number of at least 0, got {self.weight_decay!r}.")
+        if self.accelerator not in ACCELERATORS:
+            raise unknown("accelerator", self.accelerator, ACCELERATORS)
+        if not isinstance(self.progress_bar, bool):
+            raise MultiomeError(f"`progress_bar` must be True or False, got {self.progress_bar!r}.")
+
+    def n_epochs(self, steps_per_epoch: int) -> int:
+        """Passes over the training cells, at most: what the user says, else 45 or as many as give ``min_steps``."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        return max(MAX_EPOCHS, math.ceil(self.min_steps / steps_per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,5 +88,5 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 <= value < math.inf:
-                raise ValueError(f"Loss weight `{name}` must be at least 0 and finite, got {value!r}.")
+            if not is_number(value) or not 0 <= value < math.inf:
+                raise MultiomeError(f"Loss weight `{name}` must be a finite number of at least 0, got {value!r}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +42,7 @@ def train(
     Losses per epoch (``epoch``, ``cells``, ``loss``, ``value``).
     """
     batches = loader(cells, rows, config.batch_size, seed=seed)
-    n_epochs = max(config.max_epochs, math.ceil(config.min_steps / len(batches.sampler)))  # type: ignore[arg-type]
+    n_epochs = config.n_epochs(len(batches.sampler))  # type: ignore[arg-type]
     task = IntegrationTask(vae, config, weights)
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=BURN_IN)
     history, interrupt = History(), StopOnInterrupt()

@@ -6,8 +6,16 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.data import checks
-from multiome.data.checks import check_coverage, check_found, check_layer, check_values, empty_cells, mention_unseen
-from multiome.errors import InvalidCounts, MultiomeWarning, SpecMismatch, UnknownName
+from multiome.data.checks import (
+    check_coverage,
+    check_found,
+    check_layer,
+    check_share,
+    check_values,
+    empty_cells,
+    mention_unseen,
+)
+from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning, SpecMismatch, UnknownName
 
 CELLS = pd.Index(["c0", "c1", "c2", "c3"])
 GENES = pd.Index(["g0", "g1", "g2"])
@@ -51,6 +59,25 @@ def test_not_counts_offers_another_likelihood(value):
 def test_continuous_values_must_be_finite(value):
     with pytest.raises(InvalidCounts, match="'rna' holds NaN or infinite values"):
         check(value, is_count=False)
+
+
+@pytest.mark.parametrize("value", [1e9, 1e10, 2.0**24 + 2])
+def test_counts_that_are_too_large(value):
+    with pytest.raises(InvalidCounts, match=r"too large for counts \(above 16,777,216\): 2 values, .*'c2', 'g2'"):
+        check(value)
+    check(2.0**24)
+    check(value, is_count=False)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1, np.float32(0.3)])
+def test_a_share(value):
+    check_share("min_features", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.01, np.nan, True, "0.5", None])
+def test_no_share(value):
+    with pytest.raises(MultiomeError, match="`min_features` must be a number between 0 and 1, got"):
+        check_share("min_features", value)
 
 
 def test_coverage():

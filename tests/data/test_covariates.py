@@ -1,14 +1,25 @@
 """Experimental batches: looked up in one order, contradictions refused, unseen levels marked."""
 
+import warnings
+
 import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
 
-from multiome.data.cells import cells_of
-from multiome.data.covariates import UNSEEN, batch_index, column, fixed_batch_index, read_covariates
+from multiome.data.cells import Cells, cells_of
+from multiome.data.covariates import (
+    UNSEEN,
+    batch_index,
+    batch_names,
+    check_levels,
+    column,
+    fixed_batch_index,
+    read_covariates,
+    settled,
+)
 from multiome.data.spec import Covariate, DataSpec
-from multiome.errors import InvalidPairing, MultiomeError, UnknownName
+from multiome.errors import InvalidPairing, MultiomeError, MultiomeWarning, UnknownName
 
 NAMES = ["c1", "c2", "c3", "c4", "c5", "c6", "c8", "c9"]  # of the mosaic, in order
 
@@ -22,10 +33,16 @@ def put(mdata, key, values):
     mdata[key].obs["donor"] = [values[name] for name in mdata[key].obs_names]
 
 
-def test_mdata_first(mosaic):
-    mosaic.obs["donor"] = list("abababab")
-    put(mosaic, "rna", dict.fromkeys(NAMES, "other"))
+def test_mdata_and_modalities_must_agree(mosaic):
+    truth = dict(zip(NAMES, "abababab", strict=True))
+    mosaic.obs["donor"] = list(truth.values())
+    put(mosaic, "atac", truth)
     assert levels(mosaic) == list("abababab")
+    put(mosaic, "rna", {**truth, "c4": "other", "c5": "other"})
+    with pytest.raises(
+        InvalidPairing, match=r"'mdata\.obs' and 'rna' disagree in 2 cells \(first: 'c4' is 'b' and 'other'\)\. Make"
+    ):
+        levels(mosaic)
 
 
 def test_then_modalities(mosaic):
@@ -37,9 +54,9 @@ def test_then_modalities(mosaic):
 
 
 def test_modalities_fill_what_mdata_lacks(mosaic):
-    put(mosaic, "rna", dict.fromkeys(NAMES, "rna"))
-    put(mosaic, "atac", dict.fromkeys(NAMES, "rna"))
-    mosaic.obs["donor"] = ["all", None] * 4
+    put(mosaic, "rna", {**dict.fromkeys(NAMES, "rna"), "c1": None, "c3": None, "c5": None})
+    put(mosaic, "atac", {**dict.fromkeys(NAMES, "rna"), "c8": None})
+    mosaic.obs["donor"] = ["all", None] * 3 + ["all", None]
     assert levels(mosaic) == ["all", "rna"] * 4
 
 
@@ -48,8 +65,6 @@ def test_disagreement(mosaic):
     put(mosaic, "atac", {**dict.fromkeys(NAMES, "a"), "c6": "b"})
     with pytest.raises(InvalidPairing, match=r"'rna' and 'atac' disagree in 1 cells \(first: 'c6' is 'a' and 'b'\)"):
         levels(mosaic)
-    mosaic.obs["donor"] = [None if name != "c6" else "b" for name in NAMES]
-    assert levels(mosaic)[5] == "b"  # what mdata.obs says settles it
 
 
 def test_categories(mosaic):
@@ -64,10 +79,11 @@ def test_categories(mosaic):
 def test_whole_numbers_beside_missing_values(mosaic):
     """pandas stores 1 as 1.0 as soon as a value is missing; the level stays the same."""
     mosaic.obs["donor"] = [1, np.nan, 2, np.nan, 1, 1, 2, 2]
-    put(mosaic, "rna", dict.fromkeys(NAMES, 2))
+    put(mosaic, "rna", dict(zip(NAMES, [1, 2, 2, 2, 1, 1, 2, 2], strict=True)))
     assert levels(mosaic) == ["1", "2", "2", "2", "1", "1", "2", "2"]
     mosaic.obs["donor"] = [1, 2, 2, 2, 1, 1, 2, 2]
     assert levels(mosaic) == ["1", "2", "2", "2", "1", "1", "2", "2"]
+    del mosaic["rna"].obs["donor"]
     mosaic.obs["donor"] = [0.5, 1.5] * 4
     assert levels(mosaic)[:2] == ["0.5", "1.5"]
 
@@ -104,6 +120,36 @@ def test_unseen_levels(mosaic):
     index = batch_index(cells_of(mosaic), spec)
     assert index[:, 0].tolist() == [0, 1, UNSEEN, 0, 1, UNSEEN, 0, 1]
     assert (index[:, 1] == UNSEEN).all()  # the data do not have this covariate at all
+
+
+def test_names(mosaic):
+    assert batch_names(None) == batch_names([]) == []
+    assert batch_names("donor") == ["donor"]
+    assert batch_names(("donor", "site")) == ["donor", "site"]
+    with pytest.raises(MultiomeError, match=r"names 'donor' more than once, got \['donor', 'site', 'donor'\]"):
+        batch_names(["donor", "site", "donor"])
+
+
+def test_a_level_per_cell_is_an_error():
+    with pytest.raises(MultiomeError, match=r"'barcode' has 3 levels for 3 cells \(first: 'a', 'b', 'c'\).*donor, run"):
+        check_levels([Covariate("donor", ("a", "b"), (50, 50)), Covariate("barcode", ("a", "b", "c"), (1, 1, 1))])
+
+
+def test_levels_of_few_cells_are_named():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_levels([Covariate("donor", ("a", "b"), (10, 11))])
+    with pytest.warns(MultiomeWarning, match=r"'donor': 2 of 3 levels have fewer than 10 cells \('b', 'c'\)"):
+        check_levels([Covariate("donor", ("a", "b", "c"), (10, 9, 1))])
+
+
+def test_a_modality_that_is_left_out_still_says_which_batch(mosaic):
+    """Covariates are settled before modalities are chosen."""
+    put(mosaic, "rna", dict.fromkeys(NAMES, "a"))
+    cells = settled(cells_of(mosaic), "donor")
+    rest = Cells(cells.obs_names, cells.obs, {"atac": cells.mods["atac"]}, {"atac": cells.rows["atac"]})
+    assert column(rest, "donor", complete=False)[["c2", "c4", "c6"]].tolist() == ["a"] * 3
+    assert "donor" not in mosaic.obs
 
 
 def test_anndata(make_adata):

@@ -64,6 +64,7 @@ def test_take_does_not_share_memory_with_the_data():
     np.testing.assert_array_equal(cells.matrices["rna"].values.toarray(), X[:3])
 
 
+@pytest.mark.filterwarnings("ignore:.*fewer than 10 cells:multiome.MultiomeWarning")
 def test_prepared_mosaic(mosaic):
     """From the MuData to a minibatch, every value is where its cell's and its feature's name say."""
     mosaic.obs["donor"] = list("aabbaabb")

@@ -59,6 +59,21 @@ def test_centred_log_ratio():
     close(found.sum(1), 0)
 
 
+def test_centred_log_ratio_of_the_features_that_were_found():
+    """As if the others did not exist, whatever their values."""
+    found = np.arange(12) % 3 > 0
+    logged = np.log1p(COUNTS[:, found])
+    for values in (COUNTS, COUNTS * found):
+        seen = CentredLogRatio(12)(rows_of(values), depth=torch.from_numpy(DEPTH), found=torch.from_numpy(found))
+        close(seen.dense().numpy()[:, found], logged - logged.mean(1, keepdims=True))
+
+
+def test_centred_log_ratio_without_missing_features_is_the_plain_one():
+    rows, depth = rows_of(COUNTS), torch.from_numpy(DEPTH)
+    everything = CentredLogRatio(12)(rows, depth=depth, found=torch.ones(12, dtype=torch.bool))
+    torch.testing.assert_close(everything.dense(), CentredLogRatio(12)(rows, depth=depth).dense())
+
+
 def test_methylation_residual():
     """Share minus the site's smoothed mean where covered, 0 elsewhere, as if all sites had been covered."""
     methylated, calls = rows_of(METHYLATED, CALLS), rows_of(CALLS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import mudata as md
 import numpy as np
 import pytest
@@ -73,9 +75,46 @@ def test_data_may_call_a_modality_otherwise(model, small):
 def test_unknown_modalities_of_the_data_are_left_out(model, small):
     rna = small.mdata["rna"]
     extra = md.MuData({"rna": rna, "images": small.mdata["met"].copy()})
-    np.testing.assert_array_equal(model.embed(extra), model.embed(rna, modality="rna"))
+    with pytest.warns(MultiomeWarning, match=r"'images' is ignored: the model has no such modality \(used: 'rna'\)"):
+        z = model.embed(extra)
+    np.testing.assert_array_equal(z, model.embed(rna, modality="rna"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MultiomeWarning)
+        np.testing.assert_array_equal(model.embed(extra, modality="rna"), z)
 
 
+def test_a_second_modality_of_a_kind_is_left_out_beside_the_exact_key(model, small):
+    rna = small.mdata["rna"]
+    twice = md.MuData({"gex": rna[:, ::-1].copy(), "rna": rna})
+    with pytest.warns(MultiomeWarning, match="'gex' is ignored"):
+        z = model.embed(twice)
+    np.testing.assert_array_equal(z, model.embed(rna, modality="rna"))
+
+
+def test_two_modalities_that_fit_one_are_an_error_that_lists_them(model, small):
+    rna, atac = small.mdata["rna"], small.mdata["atac"]
+    twice = md.MuData({"gex": rna, "genes": rna, "atac": atac})
+    told = r"'gex', 'genes' could each be the model's 'rna' \(all are of kind 'rna'\).*MuData\(\{'rna': mdata\['gex'\]"
+    with pytest.raises(UnknownName, match=told):
+        model.embed(twice)
+    with pytest.raises(UnknownName, match=told):
+        model.embed(twice, modality="rna")
+    np.testing.assert_array_equal(model.embed(twice, modality="atac"), model.embed(atac, modality="atac"))
+
+
+def test_the_batch_may_stand_in_a_modality_that_is_not_looked_at(model, small):
+    """As where ``mdata.obs`` says it: no cell is of an unseen batch, in whatever order the cells are."""
+    rna, atac = small.mdata["rna"].copy(), small.mdata["atac"][::-1].copy()
+    del atac.obs["batch"]
+    with md.set_options(pull_on_update=False):
+        data = md.MuData({"rna": rna, "atac": atac})
+    assert "batch" not in data.obs
+    found = model.translate(data, source="atac", target="prot")
+    expected = model.translate(small.mdata, source="atac", target="prot")
+    np.testing.assert_allclose(found.X, expected[found.obs_names].X, **CLOSE)
+
+
+@pytest.mark.filterwarnings("ignore:.*'images' is ignored:multiome.MultiomeWarning")
 def test_a_cell_without_any_known_modality_is_nan_with_a_warning(model, small):
     protein = small.mdata["prot"]
     data = md.MuData({"prot": protein, "images": small.mdata["met"].copy()})

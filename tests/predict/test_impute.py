@@ -118,10 +118,15 @@ def test_an_anndata_is_recognised_by_its_features(model, small):
     np.testing.assert_allclose(found.mean, expected.X, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_samples", [0, -1])
+@pytest.mark.parametrize("n_samples", [0, -1, True])
 def test_the_number_of_draws_is_checked(model, cells, n_samples):
     with pytest.raises(MultiomeError, match="`n_samples` must be a positive whole number"):
         model.impute(cells, "atac", n_samples=n_samples)
+
+
+def test_the_number_of_draws_may_be_of_numpy(model, cells):
+    found = model.impute(cells, "prot", n_samples=np.int64(3))
+    np.testing.assert_array_equal(found.draws, model.impute(cells, "prot", n_samples=3).draws)
 
 
 def test_too_many_draws_say_how_large_they_are(model, cells):

@@ -6,14 +6,16 @@ import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from multiome.errors import SpecMismatch
+from multiome.types import SparseRows
 
 
 @pytest.fixture(scope="module")
 def fitted(quick_fit, small):
     """Trained a little longer: how well it does with fewer genes is measured."""
-    return quick_fit(small.mdata, batch_key="batch", train={"max_epochs": 1, "min_steps": 60})
+    return quick_fit(small.mdata, batch_key="batch", steps=60)
 
 
 def with_genes(small, share: float) -> ad.AnnData:
@@ -60,6 +62,19 @@ def test_no_common_feature_is_an_error_that_shows_the_expected_names(fitted, sma
     rna.var_names = [f"ENSG{i:011d}" for i in range(rna.n_vars)]
     with pytest.raises(SpecMismatch, match=rf"none of the 40 features .*{expected}.*Check the feature names"):
         fitted.embed(rna, modality="rna", min_features=0.0)
+
+
+def test_missing_proteins_are_as_hidden_ones(fitted, small):
+    """The encoder sees the same whether values are absent or not looked at."""
+    vae = fitted._fitted.vae
+    counts = small.mdata["prot"].X.toarray()
+    found = np.arange(counts.shape[1]) % 2 == 0
+    exposure, mask = torch.ones(len(counts), 1), torch.from_numpy(found)
+    whole, part = (
+        vae.channel("prot").components(SparseRows.from_scipy(sp.csr_matrix(x)), exposure, None, mask)
+        for x in (counts, counts * found)
+    )
+    torch.testing.assert_close(whole, part, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("key", ["atac", "prot", "met"])

@@ -44,4 +44,4 @@ def test_an_absurd_learning_rate_is_an_error_and_no_model(quick_fit, small, vali
     with pytest.raises(
         TrainingDiverged, match=r"not finite, through modality '.*lower `train.learning_rate` \(now 1e\+12\)"
     ):
-        quick_fit(small.mdata, train={"learning_rate": 1e12, "min_steps": 200, "validation": validation})
+        quick_fit(small.mdata, steps=200, train={"learning_rate": 1e12, "validation": validation})

@@ -13,7 +13,7 @@ import pytest
 from multiome.errors import MultiomeWarning
 from multiome.train.task import IntegrationTask
 
-LONG = {"max_epochs": 3000, "min_steps": 1, "patience": 3000}
+LONG = {"max_epochs": 3000, "patience": 3000}
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""Values of a wrong type say what is expected; in a process without checks of types at run time, as users have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+SCRIPT = """
+    import json, sys, warnings
+    warnings.simplefilter("ignore")
+    import multiome as mo
+
+    def told(call):
+        try:
+            call()
+        except Exception as error:
+            return [type(error).__name__, str(error)]
+        return ["nothing", ""]
+
+    sim = mo.datasets.simulate(n_cells=20, n_genes=20, n_peaks=20, n_proteins=3, n_sites=5, n_tfs=3, n_types=2)
+    rna = sim.mdata["rna"]
+    model = mo.fit(sim.mdata, drop_empty=True, train=mo.TrainConfig(max_epochs=1, progress_bar=False))
+    predicted = model.impute(sim.mdata, "prot", n_samples=2, drop_empty=True)
+    print(json.dumps({
+        "path": told(lambda: mo.fit("cells.h5mu")),
+        "table": told(lambda: mo.fit(rna.to_df())),
+        "matrix": told(lambda: mo.fit(rna.X)),
+        "word": told(lambda: mo.fit(sim.mdata, modalities={"rna": "rna"})),
+        "words": told(lambda: mo.fit(sim.mdata, modalities=["rna", "atac"])),
+        "half an epoch": told(lambda: mo.TrainConfig(max_epochs=1.5)),
+        "epochs in words": told(lambda: mo.TrainConfig(max_epochs="9")),
+        "steps": told(lambda: mo.TrainConfig(min_steps=2.0)),
+        "rate": told(lambda: mo.TrainConfig(learning_rate="1e-3")),
+        "average": told(lambda: mo.TrainConfig(average=None)),
+        "progress bar": told(lambda: mo.TrainConfig(progress_bar=1)),
+        "weight": told(lambda: mo.LossWeights(clip="10")),
+        "seed": told(lambda: mo.fit(rna, seed=0.5)),
+        "observed cells": told(lambda: predicted.pit(sim.mdata)),
+        "observed values": told(lambda: predicted.pit(sim.mdata["prot"].X)),
+        "half a draw": told(lambda: model.impute(sim.mdata, "prot", n_samples=2.5)),
+        "draws in words": told(lambda: model.impute(sim.mdata, "prot", n_samples="2")),
+        "share in words": told(lambda: model.embed(sim.mdata, min_features="all")),
+        "half a draw": ("MultiomeError", "`n_samples` must be a positive whole number, got 2.5"),
+    "draws in words": ("MultiomeError", "`n_samples` must be a positive whole number, got '2'"),
+    "share in words": ("MultiomeError", "`min_features` must be a number between 0 and 1, got 'all'"),
+    "path to embed": told(lambda: model.embed("cells.h5mu")),
+        "path to translate": told(lambda: model.translate("cells.h5mu", source="rna", target="atac")),
+        "path to impute": told(lambda: model.impute("cells.h5mu", "prot")),
+    }))
+"""
+CASES = {
+    "path": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
+    "table": ("TypeError", "MuData or an AnnData"),
+    "matrix": ("TypeError", "MuData or an AnnData"),
+    "word": ("TypeError", "modalities['rna'] must be a Modality such as mo.RNA"),
+    "words": ("TypeError", "such as {'rna': mo.RNA}"),
+    "half an epoch": ("MultiomeError", "`max_epochs` must be a positive whole number, got 1.5"),
+    "epochs in words": ("MultiomeError", "`max_epochs` must be a positive whole number, got '9'"),
+    "steps": ("MultiomeError", "`min_steps` must be a positive whole number, got 2.0"),
+    "rate": ("MultiomeError", "`learning_rate` must be a positive number, got '1e-3'"),
+    "average": ("MultiomeError", "`average` must be a number in [0, 1), got None"),
+    "progress bar": ("MultiomeError", "`progress_bar` must be True or False, got 1"),
+    "weight": ("MultiomeError", "`clip` must be a finite number of at least 0, got '10'"),
+    "seed": ("MultiomeError", "`seed` must be a whole number of at least 0, got 0.5"),
+    "observed cells": (
+        "MultiomeError",
+        "`observed` must be the AnnData of one modality, such as mdata['prot'], got MuD",
+    ),
+    "observed values": ("MultiomeError", "such as mdata['prot'], got csr_matrix"),
+    "half a draw": ("MultiomeError", "`n_samples` must be a positive whole number, got 2.5"),
+    "draws in words": ("MultiomeError", "`n_samples` must be a positive whole number, got '2'"),
+    "share in words": ("MultiomeError", "`min_features` must be a number between 0 and 1, got 'all'"),
+    "path to embed": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
+    "path to translate": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
+    "path to impute": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
+}
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, list[str]]:
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT)],
+        cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout)
+
+
+def test_every_case_is_expected(told):
+    assert told.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wrong_types_say_what_is_expected(told, case):
+    kind, message = CASES[case]
+    assert told[case][0] == kind
+    assert message in told[case][1]
