@@ -226,6 +226,9 @@ class Multiome:
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> None:
         """Write the model into one file; an interrupted save leaves the old file or the new one, never half.
 
+        A symbolic link stays, and what it leads to is replaced. What a killed save left beside the file, a folder
+        ``.NAME.xxxxxxxx.part``, is removed by the next save to the same place.
+
         Raises
         ------
         FileExistsError

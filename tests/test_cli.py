@@ -14,7 +14,7 @@ import pytest
 
 from multiome.api import Multiome, fit
 from multiome.cli.command import VERBS, clean_terminal, main
-from multiome.cli.files import draft, read, write
+from multiome.cli.files import read, write
 from multiome.cli.verbs import Kind
 from multiome.errors import MultiomeWarning
 from multiome.modalities.registry import MODALITIES
@@ -191,25 +191,6 @@ def test_truncated_data_are_a_message(files, tmp_path, capsys):
     (tmp_path / "half.h5mu").write_bytes(whole[: len(whole) // 2])
     assert run(f"fit {tmp_path / 'half.h5mu'} --out {tmp_path / 'm'}", files) == 1
     assert "half.h5mu" in capsys.readouterr().err
-
-
-def test_output_is_whole_or_the_old_one(tmp_path):
-    out = tmp_path / "out.txt"
-    out.write_text("old")
-
-    def killed_half_way():
-        with draft(out) as beside:
-            beside.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        killed_half_way()
-    assert out.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [out]
-    with draft(out) as beside:
-        beside.write_text("new")
-    assert out.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_only_our_warnings_reach_the_terminal(capsys):

@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from multiome.cli.files import draft, write
+from multiome.cli.files import write
+from multiome.predict.draft import draft
 from multiome.train.config import TrainConfig
 
 FILES = ("simulated.h5mu", "model.multiome", "scores.tsv", "umap.png")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -12,6 +9,7 @@ import h5py
 import mudata as md
 
 from multiome.errors import MultiomeError
+from multiome.predict.draft import draft
 
 
 def check_inputs(*paths: Path) -> None:
@@ -87,12 +85,3 @@ def write(data: md.MuData | ad.AnnData, path: Path) -> None:
             data.write_h5mu(beside)
         else:
             data.write_h5ad(beside)
-
-
-@contextmanager
-def draft(path: Path) -> Iterator[Path]:
-    """A name in a new folder beside the target; what was written there replaces the target at the end."""
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
-        beside = Path(folder) / path.name
-        yield beside
-        beside.replace(path)
