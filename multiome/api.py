@@ -61,7 +61,7 @@ def fit(
     loss
         What each loss term counts.
     seed
-        Same seed, same machine, same result.
+        Same seed, same machine and same number of threads: same result.
     drop_empty
         Treat cells without a single count in a modality as not measured there, instead of raising an error.
 

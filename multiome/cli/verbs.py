@@ -47,7 +47,7 @@ def fit(
     loss
         What each loss term counts.
     seed
-        Same seed, same machine and same number of threads: same result, bit for bit.
+        Same seed, same machine and same number of threads: same result.
     drop_empty
         Treat cells without a single count in a modality as not measured there, instead of raising an error.
     overwrite

@@ -20,8 +20,9 @@ except ImportError:  # Windows: what a killed process left stays until it is rem
 def draft(path: str | os.PathLike) -> Iterator[Path]:
     """A name in a new folder beside the target; what was written there replaces the target at the end.
 
-    A symbolic link stays: what it leads to is replaced. A killed process leaves its folder, ``.NAME.xxxxxxxx.part``; the
-    next draft of the same target removes it. Folders of processes that still run are locked, and left alone.
+    A symbolic link stays: what it leads to is replaced. A killed process leaves its folder,
+    ``.NAME.xxxxxxxx.part``; the next draft of the same target removes it. Folders of processes that still run are
+    locked, and left alone.
     """
     target = Path(path).resolve()
     sweep(target)
