@@ -12,43 +12,6 @@ from multiome.errors import MultiomeError
 from multiome.predict.draft import draft
 
 
-def check_inputs(*paths: Path) -> None:
-    """Every input is a file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If one is not there.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
-            )
-
-
-def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> None:
-    """An output may be written, known before anything is read.
-
-    Raises
-    ------
-    FileExistsError
-        If it is there and must not be replaced.
-    FileNotFoundError
-        If its folder does not exist.
-    MultiomeError
-        If the name promises another kind of file.
-    """
-    if suffix is not None and path.suffix != suffix:
-        raise MultiomeError(f"The result is a {suffix} file; --out {path} must end in {suffix}.")
-    if path.is_dir():
-        raise FileExistsError(f"{path} is a folder; choose another name.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.absolute().parent} does not exist; make it first.")
-
-
 def kind_of(path: Path) -> str:
     """``.h5mu`` or ``.h5ad``, by what is inside.
 
