@@ -17,18 +17,22 @@ class UsageError(ValueError):
 
 
 def check_inputs(*paths: Path) -> None:
-    """Every input is a file.
+    """Every input is a file that may be read.
 
     Raises
     ------
     FileNotFoundError
         If one is not there.
+    PermissionError
+        If one may not be read.
     """
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
             )
+        if not os.access(path, os.R_OK):
+            raise PermissionError(f"You may not read {path}; its owner can allow it (chmod +r).")
 
 
 def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> None:

@@ -110,6 +110,12 @@ def test_a_folder_that_may_not_be_written_to(run, tmp_path, capsys, untouched, m
     assert f"may not write into the folder {tmp_path}" in capsys.readouterr().err
 
 
+def test_an_input_that_may_not_be_read(run, files, tmp_path, capsys, untouched, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: path != files / "data.h5mu")
+    assert run(f"embed ./fitted.multiome ./data.h5mu --out {tmp_path / 'o.h5mu'}") == 2
+    assert f"may not read {files / 'data.h5mu'}" in capsys.readouterr().err
+
+
 def test_a_link_is_written_through(run, files, tmp_path):
     link, aim = tmp_path / "link.h5ad", tmp_path / "aim.h5ad"
     link.symlink_to(aim)
