@@ -38,8 +38,8 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 bench: $(VENV)/.installed-test  ## score the tasks on real data (MULTIOME_BENCH_DATA)
 	$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
-docs: $(VENV)/.installed-test  ## check the links of README.md and docs/
-	$(BIN)/python -m pytest -q tests/test_docs_links.py
+docs: $(VENV)/.installed-test  ## check the links of README.md and docs/, and run what they show
+	$(BIN)/python -m pytest -q tests/test_docs_links.py tests/test_docs_run.py
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 

@@ -63,7 +63,7 @@ def fit(
     loss
         What each loss term counts.
     seed
-        A whole number of at least 0. Same seed, same machine, same result.
+        A whole number of at least 0. Same seed, same machine and same number of threads: same result.
     drop_empty
         Treat cells without a single count in a modality as not measured there, instead of raising an error.
 
@@ -233,6 +233,9 @@ class Multiome:
 
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> None:
         """Write the model into one file; an interrupted save leaves the old file or the new one, never half.
+
+        A symbolic link stays, and what it leads to is replaced. What a killed save left beside the file, a folder
+        ``.NAME.xxxxxxxx.part``, is removed by the next save to the same place.
 
         Raises
         ------

@@ -1,7 +1,6 @@
 """The command ``multiome``: every verb's signature and docstring become a sub-command, its options and its help.
 
-What Python calls positional is positional here, what it calls keyword-only is an option. Exit status 2 says that the
-command line cannot be followed, 1 that the data cannot be worked on.
+What Python calls positional is positional here, what it calls keyword-only is an option.
 """
 
 from __future__ import annotations
@@ -9,23 +8,51 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import docstring_parser
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from multiome.cli.checks import UsageError
 from multiome.cli.demo import demo
 from multiome.cli.predictions import impute, translate
 from multiome.cli.verbs import embed, fit
+from multiome.cli.words import as_options, missing, plain
 from multiome.errors import MultiomeError, MultiomeWarning
 
 VERBS: dict[str, Callable[..., None]] = {f.__name__: f for f in (fit, embed, translate, impute, demo)}
-REPEATABLE = ("batch_key", "features", "batch")
+REPEATABLE = ("batch_key", "continuous", "features", "batch")
 """Options that take several values: ``--batch_key donor --batch_key run``."""
+STATUS = """
+Exit status: 0 done; 1 the data or the model cannot be worked on; 2 the command line cannot be followed (a command, an
+option, or a path that is missing or must not be replaced), and nothing was begun; 130 interrupted.
+""".strip()
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's, with complaints in the words of the command line."""
+
+    command = "multiome"
+    positional: Sequence[str] = ()
+    verbs: Mapping[str, Parser] = {}
+    """The sub-commands."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Usage, complaint, and where to read more; ends the process with status 2."""
+        parser = getattr(ex, "subcommand_parser", None) or self
+        _, lacking, names = message.partition("the following arguments are required: ")
+        if lacking:
+            name = names.partition(".")[0]
+            parser = self.verbs.get(name, parser)
+            message = missing([n.removeprefix(f"{name}.") for n in names.split(", ")], parser.positional)
+        elif '"subcommand"' in message:
+            message = f"say which command: {', '.join(self.verbs)}."
+        parser.print_usage(sys.stderr)
+        self.exit(2, f"error: {plain(message)}\ntip: {parser.command} --help tells every option.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,34 +69,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         values = getattr(parser, "instantiate", None) or parser.instantiate_classes
         call = values(given)[given.subcommand].as_dict()
     except ValueError as error:  # a configuration that forbids a value
-        parser.error(str(error))
+        parser.verbs[given.subcommand].error(str(error))
     with clean_terminal():
         try:
             VERBS[given.subcommand](**call)
         except MultiomeError as error:
             return complain(error, 1)
-        except (FileNotFoundError, FileExistsError, PermissionError) as error:
+        except (UsageError, FileNotFoundError, FileExistsError, PermissionError) as error:
             return complain(error, 2)
+        except OSError as error:  # a disk that is full, or gone
+            return complain(error, 1)
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             return 130
     return 0
 
 
-def build_parser() -> ArgumentParser:
+def build_parser() -> Parser:
     """One sub-command per verb."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(
+    parser = Parser(
         prog="multiome",
+        usage="multiome COMMAND ... [options]",
         description="Integrate single-cell multi-omics data, and predict the modalities that were not measured.",
+        epilog=STATUS,
         version=own_version(),
         allow_abbrev=False,
     )
     commands = parser.add_subcommands(required=True, title="commands", metavar="COMMAND")
-    for name, verb in VERBS.items():
-        commands.add_subcommand(
-            name, verb_parser(name, verb), help=docstring_parser.parse(verb.__doc__ or "").short_description
-        )
+    parser.verbs = {name: verb_parser(name, verb) for name, verb in VERBS.items()}
+    for name, command in parser.verbs.items():
+        commands.add_subcommand(name, command, help=(command.description or "").partition("\n")[0])
     return parser
 
 
@@ -81,7 +111,7 @@ def own_version() -> str:
         return "(not installed)"
 
 
-def verb_parser(name: str, verb: Callable[..., None]) -> ArgumentParser:
+def verb_parser(name: str, verb: Callable[..., None]) -> Parser:
     """Positional parameters stay positional, keyword-only ones become options."""
     parameters = inspect.signature(verb).parameters.values()
     leading = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
@@ -89,9 +119,10 @@ def verb_parser(name: str, verb: Callable[..., None]) -> ArgumentParser:
     doc = docstring_parser.parse(verb.__doc__ or "")
     told = {p.arg_name: p.description for p in doc.params}
     words = [*map(str.upper, leading), *(f"--{n} {n.upper()}" for n in needed)]
-    parser = ArgumentParser(
+    parser = Parser(
         usage=" ".join(["multiome", name, *words, "[options]"]), description=doc.description, allow_abbrev=False
     )
+    parser.command, parser.positional = f"multiome {name}", leading
     for argument in leading:
         parser.add_argument(argument, metavar=argument.upper(), type=Path, help=told[argument])
     parser.add_function_arguments(verb, as_positional=False, skip=set(leading), fail_untyped=True)
@@ -107,7 +138,7 @@ def repeatable(arguments: Sequence[str]) -> list[str]:
 
 def complain(error: Exception, status: int) -> int:
     """One message, no traceback: what happened stands in it."""
-    print(f"Error ({type(error).__name__}): {error}", file=sys.stderr)
+    print(f"Error ({type(error).__name__}): {as_options(str(error))}", file=sys.stderr)
     return status
 
 
@@ -116,7 +147,7 @@ def clean_terminal() -> Iterator[None]:
     """Only this package's warnings, each in one line; what other packages deprecate is not the user's concern."""
 
     def show(message: Any, *_: Any, **__: Any) -> None:
-        print(f"Warning: {message}", file=sys.stderr)
+        print(f"Warning: {as_options(str(message))}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -12,43 +9,7 @@ import h5py
 import mudata as md
 
 from multiome.errors import MultiomeError
-
-
-def check_inputs(*paths: Path) -> None:
-    """Every input is a file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If one is not there.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
-            )
-
-
-def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> None:
-    """An output may be written, known before anything is read.
-
-    Raises
-    ------
-    FileExistsError
-        If it is there and must not be replaced.
-    FileNotFoundError
-        If its folder does not exist.
-    MultiomeError
-        If the name promises another kind of file.
-    """
-    if suffix is not None and path.suffix != suffix:
-        raise MultiomeError(f"The result is a {suffix} file; --out {path} must end in {suffix}.")
-    if path.is_dir():
-        raise FileExistsError(f"{path} is a folder; choose another name.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.absolute().parent} does not exist; make it first.")
+from multiome.predict.draft import draft
 
 
 def kind_of(path: Path) -> str:
@@ -87,12 +48,3 @@ def write(data: md.MuData | ad.AnnData, path: Path) -> None:
             data.write_h5mu(beside)
         else:
             data.write_h5ad(beside)
-
-
-@contextmanager
-def draft(path: Path) -> Iterator[Path]:
-    """A name in a new folder beside the target; what was written there replaces the target at the end."""
-    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
-        beside = Path(folder) / path.name
-        yield beside
-        beside.replace(path)

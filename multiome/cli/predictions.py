@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jsonargparse.typing import OpenUnitInterval
-
-from multiome.cli.files import check_inputs, check_output, read, write
+from multiome.cli.checks import UsageError, check_inputs, check_output
+from multiome.cli.files import read, write
 from multiome.errors import MultiomeError
 
 
@@ -91,7 +90,7 @@ def impute(
     out: Path,
     scale: str | None = None,
     n_samples: int = 100,
-    interval: OpenUnitInterval | None = None,
+    interval: float | None = None,
     depth: float | str = "predicted",
     features: list[str] | None = None,
     batch: list[str] | None = None,
@@ -119,7 +118,7 @@ def impute(
     n_samples
         Posterior predictive draws; more draws give smoother intervals.
     interval
-        Also write the ends of the central interval of this probability, as layers lower and upper.
+        Also write the ends of the central interval of this probability (say 0.9), as layers lower and upper.
     depth
         Total counts to predict at: predicted (from the source's depth and batch), reference (the training median), or a
         number.
@@ -138,6 +137,8 @@ def impute(
         Replace the output if it exists.
     """
     check_output(out, overwrite=overwrite, suffix=".h5ad")
+    if interval is not None and not 0 < interval < 1:
+        raise UsageError(f"--interval is a probability and must lie between 0 and 1, got {interval:g}.")
     check_inputs(model, data)
     from multiome.api import Multiome
 

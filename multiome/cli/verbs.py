@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from multiome.cli.files import check_inputs, check_output, kind_of, read, write
+from multiome.cli.checks import check_accelerator, check_inputs, check_output
+from multiome.cli.files import kind_of, read, write
 from multiome.model.config import ModelConfig
 from multiome.train.config import LossWeights, TrainConfig
 
@@ -18,6 +19,8 @@ def fit(
     out: Path,
     batch_key: list[str] | None = None,
     modalities: dict[str, Kind] | None = None,
+    layer: dict[str, str] | None = None,
+    continuous: list[str] | None = None,
     config: ModelConfig = ModelConfig(),
     train: TrainConfig = TrainConfig(),
     loss: LossWeights = LossWeights(),
@@ -40,6 +43,11 @@ def fit(
     modalities
         What each key is, for example --modalities.peaks atac; keys left out are not used. By default keys such as rna,
         gex, atac, peaks, prot, adt, met are recognised.
+    layer
+        The layer that holds a modality's values, for example --layer.rna counts; by default they are in X.
+    continuous
+        A modality whose values are not counts (log-normalised, CLR, qPCR), for example --continuous rna: they get a
+        normal likelihood. Repeat the option for several.
     config
         Size of the model.
     train
@@ -47,7 +55,7 @@ def fit(
     loss
         What each loss term counts.
     seed
-        Same seed, same machine, same result.
+        Same seed, same machine and same number of threads: same result.
     drop_empty
         Treat cells without a single count in a modality as not measured there, instead of raising an error.
     overwrite
@@ -55,14 +63,15 @@ def fit(
     """
     check_output(out, overwrite=overwrite)
     check_inputs(mdata)
+    check_accelerator(train.accelerator)
     data = read(mdata)
     from multiome.api import fit as fit_model
-    from multiome.modalities.registry import MODALITIES
+    from multiome.cli.assays import assays
 
     model = fit_model(
         data,
         batch_key=batch_key,
-        modalities={key: MODALITIES[kind] for key, kind in modalities.items()} if modalities else None,
+        modalities=assays(data, kinds=modalities, layers=layer, continuous=continuous),
         config=config,
         train=train,
         loss=loss,

@@ -56,11 +56,6 @@ class Presence(TorchDistribution):
         present = (-torch.expm1(-rate.expand_as(absent)[seen])).log()
         return absent.index_put(seen, present)
 
-    def cdf(self, value: Tensor) -> Tensor:
-        """P(x <= value)."""
-        absent = (-self.rate).exp()
-        return torch.where(value < 0, 0.0, torch.where(value < 1, absent, 1.0))
-
     def expected_log1p(self, scale: Tensor) -> Tensor:
         """``E[log1p(scale * x)]``."""
         return self.mean * torch.log1p(scale)

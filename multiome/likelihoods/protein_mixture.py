@@ -46,11 +46,6 @@ class BackgroundForeground(TorchDistribution):
         """Probability of foreground before a count is seen."""
         return self.logit.sigmoid()
 
-    def foreground_given(self, value: Tensor) -> Tensor:
-        """Probability of foreground of an observed count."""
-        background, foreground = (component.log_prob(value) for component in self.components)
-        return (self.logit + foreground - background).sigmoid()
-
     @property
     def mean(self) -> Tensor:
         background, foreground = self.components

@@ -9,9 +9,6 @@ from sklearn.decomposition import PCA
 
 from multiome.types import SparseRows
 
-MAX_CELLS = 20_000
-"""Components are computed on at most so many training cells."""
-
 
 def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Loadings (features x components) whose first scores have variance 1, and the centre (features).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from dataclasses import asdict
 from io import StringIO
@@ -19,6 +18,7 @@ from multiome.errors import InvalidModelFile
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
+from multiome.predict.draft import draft
 from multiome.predict.fitted import Fitted
 
 FORMAT = 1
@@ -38,13 +38,17 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
     target = Path(path)
     if target.is_dir() or (target.exists() and not overwrite):
         raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"The folder {target.absolute().parent} does not exist; make it first.")
+    folder = target.resolve().parent  # where a symbolic link leads to
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
     return target
 
 
 def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, overwrite: bool = False) -> None:
-    """Write beside the target and rename into place: a killed process leaves the old or the new file, never half."""
+    """Write beside the target and rename into place: a killed process leaves the old or the new file, never half.
+
+    Where ``path`` is a symbolic link, what it leads to is replaced, and the link stays.
+    """
     target = check_output(path, overwrite=overwrite)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in fitted.vae.state_dict().items()}
     members = {
@@ -55,26 +59,9 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
         "history.csv": history.to_csv(index=False).encode(),
         "weights.safetensors": save_tensors(weights),
     }
-    handle, draft = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                for name, content in members.items():
-                    archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).chmod(0o666 & ~current_umask())
-        Path(draft).replace(target)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
-
-
-def current_umask() -> int:
-    """The permissions that the user does not grant to new files."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with draft(target) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
 
 
 def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:

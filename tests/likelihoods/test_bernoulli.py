@@ -30,13 +30,6 @@ def test_counts_are_read_as_presence():
     torch.testing.assert_close(p.log_prob(torch.full((5,), 7.0)), p.log_prob(torch.ones(5)))
 
 
-def test_cdf_steps_at_zero_and_one():
-    p = Presence(torch.tensor([0.0]))
-    x = torch.tensor([-0.5, 0.0, 0.9, 1.0, 2.0])
-    absent = float(np.exp(-1))
-    torch.testing.assert_close(p.cdf(x), torch.tensor([0.0, absent, absent, 1.0, 1.0]))
-
-
 def test_same_base_as_the_counts_behind_it():
     """Binarising loses information about rates, not their meaning: both likelihoods find the same profile."""
     rng = np.random.default_rng(0)

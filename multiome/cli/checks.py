@@ -1,0 +1,79 @@
+"""What can be known of a command line before anything is read: paths, and whether there is such a device."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from multiome.errors import listed, nearest
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
+class UsageError(ValueError):
+    """A command line that cannot be followed, whatever the data hold."""
+
+
+def check_inputs(*paths: Path) -> None:
+    """Every input is a file that may be read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one is not there.
+    PermissionError
+        If one may not be read.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
+            )
+        if not os.access(path, os.R_OK):
+            raise PermissionError(f"You may not read {path}; its owner can allow it (chmod +r).")
+
+
+def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> None:
+    """An output may be written, known before anything is read.
+
+    Raises
+    ------
+    UsageError
+        If the name promises another kind of file.
+    FileExistsError
+        If it is there and must not be replaced.
+    FileNotFoundError
+        If its folder does not exist.
+    PermissionError
+        If nothing may be written into its folder.
+    """
+    if suffix is not None and path.suffix != suffix:
+        raise UsageError(f"The result is a {suffix} file; --out {path} must end in {suffix}.")
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder; choose another name.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
+    folder = path.resolve().parent  # where a symbolic link leads to
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"You may not write into the folder {folder}; choose another one for --out.")
+
+
+def check_accelerator(name: str) -> None:
+    """There is such a device on this machine.
+
+    Raises
+    ------
+    UsageError
+        If there is not.
+    """
+    if name not in ACCELERATORS:
+        raise UsageError(
+            f"Unknown --train.accelerator {name!r}; there is {listed(ACCELERATORS)}.{nearest(name, ACCELERATORS)}"
+        )
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if not {"gpu": cuda or mps, "cuda": cuda, "mps": mps}.get(name, True):
+        raise UsageError(f"--train.accelerator {name}: torch finds no such device here; leave it at auto, or say cpu.")

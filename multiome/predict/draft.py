@@ -1,0 +1,83 @@
+"""Files that are written whole or not at all, and nothing of them is left when a process was killed half-way."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed process left stays until it is removed by hand
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def draft(path: str | os.PathLike) -> Iterator[Path]:
+    """A name in a new folder beside the target; what was written there replaces the target at the end.
+
+    A symbolic link stays: what it leads to is replaced. A killed process leaves its folder,
+    ``.NAME.xxxxxxxx.part``; the next draft of the same target removes it. Folders of processes that still run are
+    locked, and left alone.
+    """
+    target = Path(path).resolve()
+    sweep(target)
+    folder, lock = new_folder(target)
+    try:
+        beside = folder / target.name
+        yield beside
+        with beside.open("rb") as written:
+            os.fsync(written.fileno())
+        beside.replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def new_folder(target: Path) -> tuple[Path, int | None]:
+    """An empty folder beside the target, locked for as long as this process lives, or until the lock is closed."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+        lock = locked(folder, wait=True)
+        if folder.is_dir():  # else another process swept it between its making and its locking
+            return folder, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def sweep(target: Path) -> None:
+    """Remove the folders that killed processes left beside a target."""
+    if fcntl is None:
+        return
+    name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}\.part")
+    try:
+        beside = [path for path in target.parent.iterdir() if name.fullmatch(path.name)]
+    except PermissionError:  # a folder that may be written to, but not listed
+        return
+    for folder in beside:
+        if folder.is_dir() and not folder.is_symlink():
+            lock = locked(folder, wait=False)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def locked(folder: Path, *, wait: bool) -> int | None:
+    """A lock that ends with the process, or None: another process holds it, or the file system knows no locks."""
+    if fcntl is None:
+        return None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(handle)
+        return None
+    return handle

@@ -1,0 +1,62 @@
+"""What the commands write is what the functions return."""
+
+import anndata as ad
+import numpy as np
+
+from multiome.api import Multiome
+from multiome.cli.files import read
+
+
+def test_fit_passes_every_setting_on(run, quickly, tmp_path, small, capsys):
+    out = tmp_path / "new.multiome"
+    line = f"fit ./data.h5mu --out {out} --batch_key batch --seed 3 --loss.clip 2"
+    assert run(f"{line} {quickly}") == 0
+    fitted = Multiome.load(out)
+    assert fitted.embed(small.mdata).shape == (160, 5)
+    assert [c.name for c in fitted.spec.covariates] == ["batch"]
+    assert str(out) in capsys.readouterr().out
+
+
+def test_embed_writes_what_the_function_returns(run, files, tmp_path, small, model):
+    assert run(f"embed ./fitted.multiome ./data.h5mu --out {tmp_path / 'a.h5mu'}") == 0
+    written = read(tmp_path / "a.h5mu")
+    np.testing.assert_array_equal(written.obsm["X_multiome"], model.embed(small.mdata))
+    assert list(written.obs_names) == list(small.mdata.obs_names)
+    assert list(written.obs.columns) == list(small.mdata.obs.columns)
+    assert (written["atac"].X != small.mdata["atac"].X).nnz == 0
+    assert "X_multiome" not in read(files / "data.h5mu").obsm
+
+
+def test_embed_from_one_modality_goes_to_that_modality(run, files, tmp_path, small, model):
+    line = f"embed ./fitted.multiome ./data.h5mu --modality atac --key z --out {tmp_path / 'a.h5mu'}"
+    assert run(line) == 0
+    found = read(tmp_path / "a.h5mu")["atac"].obsm["z"]
+    np.testing.assert_array_equal(found, model.embed(small.mdata, modality="atac"))
+    assert run(f"embed ./fitted.multiome ./rna.h5ad --modality rna --out {tmp_path / 'rna.h5ad'}") == 0
+    found = ad.read_h5ad(tmp_path / "rna.h5ad").obsm["X_multiome"]
+    np.testing.assert_array_equal(found, model.embed(small.mdata["rna"], modality="rna"))
+
+
+def test_translate_writes_what_the_function_returns(run, files, tmp_path, small, model):
+    features = list(small.mdata["prot"].var_names[:2])
+    line = f"translate ./fitted.multiome ./data.h5mu --source rna --target protein --out {tmp_path / 'p.h5ad'}"
+    assert run(f"{line} --scale clr --features {features[0]} --features {features[1]} --batch batch1") == 0
+    expected = model.translate(small.mdata, source="rna", target="prot", scale="clr", features=features, batch="batch1")
+    written = ad.read_h5ad(tmp_path / "p.h5ad")
+    np.testing.assert_array_equal(written.X, expected.X)
+    assert list(written.var_names) == features
+    assert written.uns["multiome"]["scale"] == "clr"
+    assert run(f"{line} --depth 500 --overwrite true") == 0
+    expected = model.translate(small.mdata, source="rna", target="prot", depth=500.0)
+    np.testing.assert_array_equal(ad.read_h5ad(tmp_path / "p.h5ad").X, expected.X)
+
+
+def test_impute_writes_mean_spread_and_interval(run, files, tmp_path, small, model):
+    line = "impute ./fitted.multiome ./rna.h5ad --target atac --n_samples 20 --interval 0.9 --out"
+    assert run(f"{line} {tmp_path / 'a.h5ad'}") == 0
+    expected = model.impute(small.mdata["rna"], "atac", n_samples=20)
+    written = ad.read_h5ad(tmp_path / "a.h5ad")
+    np.testing.assert_array_equal(written.X, expected.mean)
+    np.testing.assert_array_equal(written.layers["std"], expected.std)
+    for layer, bound in zip(("lower", "upper"), expected.interval(0.9), strict=True):
+        np.testing.assert_array_equal(written.layers[layer], bound)
