@@ -20,6 +20,9 @@ from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.errors import InvalidPairing
 from multiome.modalities.base import Modality
 
+CELLS_PER_COMPONENT = 12
+"""An encoder sees at most one principal component per so many cells: beyond that they are mostly noise."""
+
 
 def prepare(
     data: md.MuData | ad.AnnData,
@@ -116,7 +119,9 @@ def prepare_modality(
         raise InvalidPairing(f"{key!r} has no cell with a count; leave it out with `modalities`.")
     median = float(np.median(depth[~empty])) if modality.has_depth else 1.0
     found = np.ones(len(chosen), dtype=bool)
-    spec = replace(draft, median_depth=median, n_cells=int((~empty).sum()))
+    n_cells = int((~empty).sum())
+    n_components = max(1, min(modality.n_components, n_cells // CELLS_PER_COMPONENT))
+    spec = replace(draft, median_depth=median, n_cells=n_cells, n_components=n_components)
     return spec, Matrix(values, coverage, depth, found, empty)
 
 
