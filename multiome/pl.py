@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
@@ -35,8 +36,12 @@ def layout(embedding: Float[np.ndarray, "cell latent"], *, seed: int = 0) -> Flo
 
     there = np.isfinite(embedding).all(1)
     cells = sc.AnnData(embedding[there])
-    sc.pp.neighbors(cells, n_neighbors=min(15, cells.n_obs - 1), use_rep="X", random_state=seed)
-    sc.tl.umap(cells, random_state=seed)
+    n_threads = torch.get_num_threads()
+    try:
+        sc.pp.neighbors(cells, n_neighbors=min(15, cells.n_obs - 1), use_rep="X", random_state=seed)
+        sc.tl.umap(cells, random_state=seed)
+    finally:  # numba sets the number of threads of the whole process, on which the last digits of a later fit depend
+        torch.set_num_threads(n_threads)
     points = np.full((len(embedding), 2), np.nan, dtype=np.float32)
     points[there] = cells.obsm["X_umap"]
     return points

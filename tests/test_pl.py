@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.colors import to_rgba
 
 from multiome.pl import MISSING, layout, umap
@@ -19,6 +20,16 @@ def obs():
 @pytest.fixture
 def points():
     return np.arange(12, dtype=np.float32).reshape(6, 2)
+
+
+def test_layout_leaves_the_number_of_threads_alone():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        layout(np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_layout_keeps_groups_apart_and_is_repeatable():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import anndata as ad
 import mudata as md
 
-from multiome.data.build import resolve_modalities
+from multiome.data.keys import resolve_modalities
 from multiome.errors import unknown
 from multiome.modalities.base import Modality
 from multiome.modalities.registry import MODALITIES

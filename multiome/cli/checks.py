@@ -7,10 +7,6 @@ from pathlib import Path
 
 import torch
 
-from multiome.errors import listed, nearest
-
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
-
 
 class UsageError(ValueError):
     """A command line that cannot be followed, whatever the data hold."""
@@ -70,10 +66,6 @@ def check_accelerator(name: str) -> None:
     UsageError
         If there is not.
     """
-    if name not in ACCELERATORS:
-        raise UsageError(
-            f"Unknown --train.accelerator {name!r}; there is {listed(ACCELERATORS)}.{nearest(name, ACCELERATORS)}"
-        )
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if not {"gpu": cuda or mps, "cuda": cuda, "mps": mps}.get(name, True):
         raise UsageError(f"--train.accelerator {name}: torch finds no such device here; leave it at auto, or say cpu.")

@@ -119,7 +119,7 @@ def embed(
     kind = kind_of(data)
     check_output(out, overwrite=overwrite, suffix=kind)
     from multiome.api import Multiome
-    from multiome.data.build import matching_keys
+    from multiome.data.keys import matching_keys
 
     fitted, values = Multiome.load(model), read(data)
     z = fitted.embed(values, modality=modality, min_features=min_features, drop_empty=drop_empty)
