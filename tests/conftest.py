@@ -18,9 +18,9 @@ install_import_hook("multiome", "beartype.beartype(conf=beartype.BeartypeConf(is
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-N_THREADS = 2
+N_THREADS = min(2, torch.get_num_threads())
 
-torch.set_num_threads(min(N_THREADS, torch.get_num_threads()))
+torch.set_num_threads(N_THREADS)
 # The same examples in every run, and no deadline: shared machines are slow at times.
 hypothesis.settings.register_profile("multiome", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("multiome")
@@ -28,10 +28,11 @@ hypothesis.settings.load_profile("multiome")
 
 @pytest.fixture(autouse=True)
 def _validated_and_seeded() -> None:
-    """Pyro's checks are on, and no test sees the random state or the parameters that another one left."""
+    """Pyro's checks are on, and no test sees the random state, parameters or threads that another one left."""
     pyro.enable_validation(True)
     pyro.clear_param_store()
     pyro.set_rng_seed(0)
+    torch.set_num_threads(N_THREADS)  # numba, through scanpy, sets torch's threads to the number of cores
 
 
 @pytest.fixture(scope="session")

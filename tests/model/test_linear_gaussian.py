@@ -28,7 +28,7 @@ from multiome.model.vae import MultiomeVAE
 from multiome.nn.encoder import MIN_SCALE
 from multiome.types import Batch, Latent, SparseRows
 
-N_CELLS, N_LATENT = 24, 3
+N_CELLS, N_LATENT = 72, 3
 SIZES = {"rna": 6, "prot": 4}
 
 
