@@ -241,8 +241,6 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(model
 def test_a_model_of_format_1_still_loads_and_embeds_the_same():
     """What this version saved, every later version must read; ``tests/fixtures/make_model.py`` made it."""
     path = FIXTURES / "model_format1.multiome"
-    if not path.exists():
-        pytest.skip(f"no {path.name}: run `python tests/fixtures/make_model.py`")
     import anndata as ad
 
     expected = np.load(FIXTURES / "model_format1.npz")

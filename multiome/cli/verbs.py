@@ -125,7 +125,8 @@ def embed(
     z = fitted.embed(values, modality=modality, min_features=min_features, drop_empty=drop_empty)
     holder = values
     if kind == ".h5mu" and modality is not None:
-        holder = values[matching_keys(list(values.mod), fitted.spec)[fitted.spec.key(modality)]]
+        known = fitted.spec.key(modality)
+        holder = values[matching_keys(list(values.mod), fitted.spec, only=known)[known]]
     holder.obsm[key] = z
     write(values, out)
     print(f"Wrote {out}: {z.shape[0]:,} cells x {z.shape[1]} latent dimensions in obsm[{key!r}]")

@@ -13,7 +13,6 @@ from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unseen
 from multiome.data.covariates import batch_index, check_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
-from multiome.data.keys import matching_keys as matching_keys
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, checked_values, depth_of, halve, read_matrix
 from multiome.data.spec import DataSpec, ModalitySpec

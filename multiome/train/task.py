@@ -35,7 +35,7 @@ class IntegrationTask(pl.LightningModule):
         vae = self.vae
         counts = {key: vae.channel(key).transform.thins for key in batch.counts}
         n_features = {key: vae.channel(key).likelihood.n_features for key in batch.counts}
-        found = hide_features(n_features, feature_dropout)
+        found = hide_features(n_features, feature_dropout, device=self.device)
         one = vae.encode(thin(batch, keep, counts=counts), found)
         sampled = {
             key: torch.randperm(n, device=self.device)[: self.config.features_per_step]

@@ -44,12 +44,14 @@ def thin_counts(rows: SparseRows, keep: float) -> SparseRows:
     return rows.with_values(values)
 
 
-def hide_features(n_features: Mapping[str, int], share: float) -> dict[str, Bool[Tensor, " feature"]] | None:
+def hide_features(
+    n_features: Mapping[str, int], share: float, *, device: torch.device | None = None
+) -> dict[str, Bool[Tensor, " feature"]] | None:
     """Which features the encoders see in one step; how many are hidden varies from none to twice ``share``."""
     if share == 0:
         return None
     hidden = float(torch.rand(())) * 2 * share
-    return {key: torch.rand(n) >= hidden for key, n in n_features.items()}
+    return {key: torch.rand(n, device=device) >= hidden for key, n in n_features.items()}
 
 
 def part_of(observed: Mapping[str, Bool[Tensor, " cell"]]) -> dict[str, Bool[Tensor, " cell"]]:
