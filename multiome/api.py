@@ -48,7 +48,8 @@ def fit(
     ----------
     mdata
         Raw counts, one modality per assay. Which cells are paired is what the `MuData`'s own obs map says: a cell
-        that a modality does not list is unmeasured there, never zero. Nothing in it is changed.
+        that a modality does not list is unmeasured there, never zero. Nothing in it is changed. An `AnnData` is one
+        modality: RNA, unless ``modalities`` says otherwise.
     batch_key
         Column, or columns, of the experimental batch (donor, run). Looked up in ``mdata.obs``, then in each modality's
         ``obs``; where they disagree, an error. Its effect is learnt by the decoder alone, so that latent states are
@@ -153,7 +154,7 @@ class Multiome:
         scale: str | None = None,
         depth: Depth = "predicted",
         features: Sequence[str] | None = None,
-        batch: str | Sequence[str] | None = None,
+        batch: str | int | Sequence[str] | None = None,
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,
@@ -203,7 +204,7 @@ class Multiome:
         n_samples: int | np.integer = 100,
         depth: Depth = "predicted",
         features: Sequence[str] | None = None,
-        batch: str | Sequence[str] | None = None,
+        batch: str | int | Sequence[str] | None = None,
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -31,13 +32,13 @@ def check_inputs(*paths: Path) -> None:
             raise PermissionError(f"You may not read {path}; its owner can allow it (chmod +r).")
 
 
-def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> None:
+def check_output(path: Path, *, overwrite: bool, suffix: str | None = None, inputs: Sequence[Path] = ()) -> None:
     """An output may be written, known before anything is read.
 
     Raises
     ------
     UsageError
-        If the name promises another kind of file.
+        If the name promises another kind of file, or it is one of the inputs that must stay.
     FileExistsError
         If it is there and must not be replaced.
     FileNotFoundError
@@ -47,6 +48,9 @@ def check_output(path: Path, *, overwrite: bool, suffix: str | None = None) -> N
     """
     if suffix is not None and path.suffix != suffix:
         raise UsageError(f"The result is a {suffix} file; --out {path} must end in {suffix}.")
+    for given in inputs:
+        if path.exists() and given.exists() and path.samefile(given):
+            raise UsageError(f"--out {path} is also what is read; it would be lost. Choose another name for --out.")
     if path.is_dir():
         raise FileExistsError(f"{path} is a folder; choose another name.")
     if path.exists() and not overwrite:

@@ -60,7 +60,7 @@ def translate(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, suffix=".h5ad")
+    check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
     check_inputs(model, data)
     from multiome.api import Multiome
 
@@ -136,7 +136,7 @@ def impute(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, suffix=".h5ad")
+    check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
     if interval is not None and not 0 < interval < 1:
         raise UsageError(f"--interval is a probability and must lie between 0 and 1, got {interval:g}.")
     check_inputs(model, data)

@@ -61,7 +61,7 @@ def fit(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite, inputs=(mdata,))
     check_inputs(mdata)
     check_accelerator(train.accelerator)
     data = read(mdata)
@@ -114,7 +114,7 @@ def embed(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite, inputs=(model,))
     check_inputs(model, data)
     kind = kind_of(data)
     check_output(out, overwrite=overwrite, suffix=kind)

@@ -16,7 +16,7 @@ from multiome.data.dataset import CellDataset
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, checked_values, depth_of, halve, read_matrix
 from multiome.data.spec import DataSpec, ModalitySpec
-from multiome.errors import InvalidPairing
+from multiome.errors import InvalidPairing, UnknownName, listed
 from multiome.modalities.base import Modality
 
 CELLS_PER_COMPONENT = 12
@@ -43,13 +43,14 @@ def prepare(
                 f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from."
             )
     cells = measured(cells)
-    check_pairing(cells)
-    check_levels(read_covariates(cells, batch_key))
     specs, matrices = {}, {}
     for key, modality in chosen.items():
         specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
     cells = measured(without_empty(cells, matrices))
-    spec = DataSpec(specs, read_covariates(cells, batch_key), len(cells.obs_names))
+    check_pairing(cells)  # of what is left: rows of zeros pair nothing
+    covariates = read_covariates(cells, batch_key)
+    check_levels(covariates)
+    spec = DataSpec(specs, covariates, len(cells.obs_names))
     return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
 
 
@@ -135,15 +136,16 @@ def read_query(
     spec: DataSpec,
     *,
     modality: str | None = None,
+    target: str | None = None,
     min_features: float = 0.5,
     drop_empty: bool = False,
 ) -> tuple[Cells, CellDataset]:
-    """Cells to show a fitted model: every modality that both know, or the one that is named.
+    """Cells to show a fitted model: every modality that both know, or the one that is named, never the ``target``.
 
     Raises
     ------
     UnknownName
-        If no modality of the data was trained on.
+        If no modality of the data was trained on, or none but the target.
     """
     check_share("min_features", min_features)
     if isinstance(data, ad.AnnData):
@@ -158,6 +160,10 @@ def read_query(
             (theirs,) = wanted.values()
             batches = batches[cells.obs_names.get_indexer(cells.mods[theirs].obs_names)]
             cells = only(cells, theirs)
+    held = list(wanted)
+    wanted = {key: theirs for key, theirs in wanted.items() if key != target}
+    if not wanted:
+        raise UnknownName(f"The data hold {listed(held)} only; nothing to predict {target!r} from.")
     view = Cells(
         cells.obs_names,
         cells.obs,

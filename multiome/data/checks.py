@@ -122,7 +122,7 @@ def mention_unseen(key: str, n_unseen: int, n_features: int) -> None:
             f"{key!r}: {n_unseen:,} of {n_features:,} features are zero in every cell. They are kept and do no harm, "
             "but nothing can be learnt about them.",
             MultiomeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -135,9 +135,9 @@ def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
     return index
 
 
-def fixed_batch_index(spec: DataSpec, batch: str | Sequence[str], n_cells: int) -> np.ndarray:
+def fixed_batch_index(spec: DataSpec, batch: str | int | Sequence[str], n_cells: int) -> np.ndarray:
     """The same level for every cell: predict as if measured there."""
-    levels = [batch] if isinstance(batch, str) else list(batch)
+    levels = [str(level) for level in ([batch] if isinstance(batch, str) or not isinstance(batch, Sequence) else batch)]
     if len(levels) != len(spec.covariates):
         names = [c.name for c in spec.covariates]
         raise MultiomeError(f"`batch` must name one level per covariate {names}, got {levels}.")

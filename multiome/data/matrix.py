@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
 from multiome.data.spec import ModalitySpec
-from multiome.errors import UnknownName, listed
+from multiome.errors import InvalidCounts, UnknownName, listed
 from multiome.modalities.base import Modality
 
 
@@ -117,7 +117,7 @@ def read_matrix(
     InvalidCounts
         If the values do not suit the likelihood.
     """
-    names = adata.var_names
+    names = adata.var_names.astype(str)
     place = names.get_indexer(list(spec.features))
     found = place >= 0
     missing = [spec.features[i] for i in np.flatnonzero(~found)]
@@ -125,6 +125,11 @@ def read_matrix(
     values, coverage = checked_values(key, adata, spec.modality)
     if spec.halved:
         values = halve(values)
+    if spec.likelihood == "Bernoulli" and values.data.max(initial=0) > 1:
+        raise InvalidCounts(
+            f"{key!r}: the model was fitted on presence, 0 or 1, but there are counts up to {values.data.max():g}. "
+            "Make them presence as well, for example adata.X = (adata.X > 0).astype('float32')."
+        )
     depth = depth_of(values, names, spec)
     identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
     if not identity:

@@ -53,10 +53,11 @@ def log_variance(counts: sp.csr_matrix) -> np.ndarray:
 def marked(column: pd.Series) -> np.ndarray:
     """A boolean column (missing values are False) that is True somewhere."""
     if not pd.api.types.is_bool_dtype(column.dtype):
+        convert = "astype('boolean')" if all(isinstance(v, bool) for v in column.dropna()) else "map(...)"
         raise MultiomeError(
             f"var['highly_variable'] must hold booleans, got {column.dtype} (first: {listed(column[:3])}). Convert it, "
-            "for example var['highly_variable'] = var['highly_variable'] == 'True', or drop the column to have the "
-            "most variable genes chosen."
+            f"with var['highly_variable'] = var['highly_variable'].{convert}, or drop the column to have the most "
+            "variable genes chosen."
         )
     selected = column.fillna(False).to_numpy(dtype=bool)  # noqa: FBT003
     if not selected.any():

@@ -29,7 +29,7 @@ def impute(
     n_samples: int | np.integer = 100,
     depth: Depth = "predicted",
     features: Sequence[str] | None = None,
-    batch: str | Sequence[str] | None = None,
+    batch: str | int | Sequence[str] | None = None,
     seed: int = 0,
     min_features: float = 0.5,
     drop_empty: bool = False,
@@ -65,7 +65,7 @@ def impute(
 def draws(query: Query, scale: str, n_samples: int, *, seed: int) -> np.ndarray:
     """Draws over latent states, depth and counting noise (draws x cells x wanted features)."""
     out = np.full((n_samples, len(query.cells), len(query.features)), np.nan, dtype=np.float32)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for block in query.blocks():
             for s in range(n_samples):

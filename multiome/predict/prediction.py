@@ -117,7 +117,7 @@ class Prediction:
         check_unique(self.modality, observed)
         every = pd.Index(self.spec.features)  # a cell's CLR and CP10k refer to all features of the model
         rows = observed.obs_names.get_indexer(self.obs.index)
-        columns = observed.var_names.get_indexer(every)
+        columns = observed.var_names.astype(str).get_indexer(every)
         if (rows < 0).any():
             absent = self.obs.index[rows < 0]
             raise SpecMismatch(

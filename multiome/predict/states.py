@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import anndata as ad
 import mudata as md
@@ -26,7 +26,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.scale import WHOLE_CELL
 from multiome.types import Batch
 
-Depth = str | float | np.ndarray
+Depth: TypeAlias = str | float | np.ndarray | pd.Series
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def ask(
     source: str | None,
     features: Sequence[str] | None,
     depth: Depth,
-    batch: str | Sequence[str] | None,
+    batch: str | int | Sequence[str] | None,
     min_features: float,
     drop_empty: bool,
 ) -> Query:
@@ -141,18 +141,17 @@ def ask(
         source = guess_source(data, fitted, target_key)
     if source is not None and spec.key(source) == target_key:
         raise MultiomeError(f"source and target are both {target_key!r}; predict one modality from another.")
-    view, cells = read_query(data, spec, modality=source, min_features=min_features, drop_empty=drop_empty)
-    used = [key for key in cells.matrices if key != target_key]
-    if not used:
-        raise UnknownName(f"The data hold {listed(cells.matrices)} only; nothing to predict {target_key!r} from.")
-    cells = replace(cells, matrices={key: cells.matrices[key] for key in used})
+    view, cells = read_query(
+        data, spec, modality=source, target=target_key, min_features=min_features, drop_empty=drop_empty
+    )
+    used = list(cells.matrices)
     if batch is not None:
         cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
     else:
         warn_unseen_batches(cells.batch_index, spec)
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
-    return Query(fitted, target_key, view, cells, check_depth(depth, len(cells)), wanted, nothing)
+    return Query(fitted, target_key, view, cells, check_depth(depth, view.obs_names), wanted, nothing)
 
 
 def chosen_features(features: Sequence[str], known: pd.Index, target: str) -> pd.Index:
@@ -206,8 +205,8 @@ def warn_unseen_batches(batch_index: np.ndarray, spec: DataSpec) -> None:
             )
 
 
-def check_depth(depth: Depth, n_cells: int) -> Depth:
-    """A known word, or one positive total per cell.
+def check_depth(depth: Depth, obs_names: pd.Index) -> Depth:
+    """A known word, or one positive total per cell; a `Series` is matched by name.
 
     Raises
     ------
@@ -218,6 +217,16 @@ def check_depth(depth: Depth, n_cells: int) -> Depth:
         if depth not in ("predicted", "reference"):
             raise unknown("depth", depth, ("predicted", "reference"), where=" (or an array of total counts)")
         return depth
+    n_cells = len(obs_names)
+    if isinstance(depth, pd.Series):
+        absent = obs_names.difference(depth.index)
+        if len(absent) or depth.index.has_duplicates:
+            raise MultiomeError(
+                f"`depth` is a Series, which is matched by the names in its index; {len(absent):,} of the {n_cells:,} "
+                f"cells are not there (first: {listed(absent, most=3)}), or names are repeated. Give it the cells' "
+                "names, or pass an array in their order."
+            )
+        depth = depth.loc[obs_names].to_numpy()
     try:
         given = np.asarray(depth, dtype=float)
     except (TypeError, ValueError) as error:

@@ -28,7 +28,7 @@ def translate(
     scale: str | None = None,
     depth: Depth = "predicted",
     features: Sequence[str] | None = None,
-    batch: str | Sequence[str] | None = None,
+    batch: str | int | Sequence[str] | None = None,
     seed: int = 0,
     min_features: float = 0.5,
     drop_empty: bool = False,

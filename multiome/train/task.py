@@ -100,7 +100,7 @@ class IntegrationTask(pl.LightningModule):
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(batch_idx)
             losses = self.losses(batch, keep=1, feature_dropout=0)
         total = self.total(losses)
