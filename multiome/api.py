@@ -15,7 +15,7 @@ from jaxtyping import Float
 from multiome.data.build import prepare
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
-from multiome.errors import check_whole
+from multiome.errors import check_seed, check_type
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
@@ -64,7 +64,7 @@ def fit(
     loss
         What each loss term counts.
     seed
-        A whole number of at least 0. Same seed, same machine and same number of threads: same result.
+        A whole number from 0 to 2**32 - 1. Same seed, same machine and same number of threads: same result.
     drop_empty
         Treat cells without a single count in a modality as not measured there, instead of raising an error.
 
@@ -78,7 +78,13 @@ def fit(
         If the data cannot be trained on; always before training starts.
     """
     config, train, loss = config or ModelConfig(), train or TrainConfig(), loss or LossWeights()
-    seed = check_whole("seed", seed, least=0)
+    for name, value, wanted in (
+        ("config", config, ModelConfig),
+        ("train", train, TrainConfig),
+        ("loss", loss, LossWeights),
+    ):
+        check_type(name, value, wanted)
+    seed = check_seed(seed)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import TypeGuard
 
+MAX_SEED = 2**32 - 1
+"""NumPy's global generator takes no larger seed."""
+
 
 class MultiomeError(ValueError):
     """Any complaint of this package about what it was given."""
@@ -65,6 +68,34 @@ def check_whole(name: str, value: object, *, least: int = 1) -> int:
         wanted = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
         raise MultiomeError(f"`{name}` must be {wanted}, got {value!r}.")
     return int(value)
+
+
+def check_seed(value: object) -> int:
+    """A whole number that every random generator takes.
+
+    Raises
+    ------
+    MultiomeError
+        If it is of another type, negative, or above 2**32 - 1.
+    """
+    seed = check_whole("seed", value, least=0)
+    if seed > MAX_SEED:
+        raise MultiomeError(f"`seed` must be a whole number of at most {MAX_SEED:,}, got {value!r}.")
+    return seed
+
+
+def check_type(name: str, value: object, wanted: type) -> None:
+    """An object of one of our classes.
+
+    Raises
+    ------
+    MultiomeError
+        If it is something else, such as a dict.
+    """
+    if not isinstance(value, wanted):
+        raise MultiomeError(
+            f"`{name}` must be a {wanted.__name__}, got {type(value).__name__}; write {name}=mo.{wanted.__name__}(...)."
+        )
 
 
 def is_number(value: object) -> TypeGuard[float]:

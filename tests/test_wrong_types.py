@@ -16,7 +16,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = """
     import json, sys, warnings
     warnings.simplefilter("ignore")
+    import numpy as np
     import multiome as mo
+
+    out = sys.argv[1]
+    short = mo.TrainConfig(max_epochs=1, progress_bar=False)
 
     def told(call):
         try:
@@ -27,7 +31,7 @@ SCRIPT = """
 
     sim = mo.datasets.simulate(n_cells=20, n_genes=20, n_peaks=20, n_proteins=3, n_sites=5, n_tfs=3, n_types=2)
     rna = sim.mdata["rna"]
-    model = mo.fit(sim.mdata, drop_empty=True, train=mo.TrainConfig(max_epochs=1, progress_bar=False))
+    model = mo.fit(sim.mdata, drop_empty=True, train=short)
     predicted = model.impute(sim.mdata, "prot", n_samples=2, drop_empty=True)
     print(json.dumps({
         "path": told(lambda: mo.fit("cells.h5mu")),
@@ -48,10 +52,18 @@ SCRIPT = """
         "half a draw": told(lambda: model.impute(sim.mdata, "prot", n_samples=2.5)),
         "draws in words": told(lambda: model.impute(sim.mdata, "prot", n_samples="2")),
         "share in words": told(lambda: model.embed(sim.mdata, min_features="all")),
-        "half a draw": ("MultiomeError", "`n_samples` must be a positive whole number, got 2.5"),
-    "draws in words": ("MultiomeError", "`n_samples` must be a positive whole number, got '2'"),
-    "share in words": ("MultiomeError", "`min_features` must be a number between 0 and 1, got 'all'"),
-    "path to embed": told(lambda: model.embed("cells.h5mu")),
+        "features as a number": told(lambda: model.translate(sim.mdata, source="rna", target="prot", features=3)),
+        "batch_key as a number": told(lambda: mo.fit(rna, batch_key=3)),
+        "batch_key as values": told(lambda: mo.fit(rna, batch_key=rna.obs["cell_type"].cat.codes)),
+        "config as a dict": told(lambda: mo.fit(rna, config={"n_latent": 4})),
+        "train as a dict": told(lambda: mo.fit(rna, train={"max_epochs": 1})),
+        "loss as a dict": told(lambda: mo.fit(rna, loss={"clip": 1})),
+        "size in words": told(lambda: mo.ModelConfig(n_latent="4")),
+        "size of NumPy": told(lambda: mo.fit(rna, config=mo.ModelConfig(n_latent=np.int64(4)), train=short).save(out)),
+        "size true": told(lambda: mo.ModelConfig(n_hidden=True)),
+        "dropout in words": told(lambda: mo.ModelConfig(dropout="a")),
+        "level in words": told(lambda: predicted.interval("90%")),
+        "path to embed": told(lambda: model.embed("cells.h5mu")),
         "path to translate": told(lambda: model.translate("cells.h5mu", source="rna", target="atac")),
         "path to impute": told(lambda: model.impute("cells.h5mu", "prot")),
     }))
@@ -78,6 +90,20 @@ CASES = {
     "half a draw": ("MultiomeError", "`n_samples` must be a positive whole number, got 2.5"),
     "draws in words": ("MultiomeError", "`n_samples` must be a positive whole number, got '2'"),
     "share in words": ("MultiomeError", "`min_features` must be a number between 0 and 1, got 'all'"),
+    "features as a number": ("MultiomeError", "`features` must be names of features of 'prot', got 3"),
+    "batch_key as a number": ("MultiomeError", "`batch_key` must be the name of a column of obs"),
+    "batch_key as values": ("MultiomeError", "store them first: mdata.obs['batch'] = ..., and pass batch_key='batch'."),
+    "config as a dict": (
+        "MultiomeError",
+        "`config` must be a ModelConfig, got dict; write config=mo.ModelConfig(...).",
+    ),
+    "train as a dict": ("MultiomeError", "`train` must be a TrainConfig, got dict; write train=mo.TrainConfig(...)."),
+    "loss as a dict": ("MultiomeError", "`loss` must be a LossWeights, got dict; write loss=mo.LossWeights(...)."),
+    "size in words": ("MultiomeError", "`n_latent` must be a positive whole number, got '4'"),
+    "size of NumPy": ("nothing", ""),
+    "size true": ("MultiomeError", "`n_hidden` must be a positive whole number, got True"),
+    "dropout in words": ("MultiomeError", "`dropout` must be a number in [0, 1), got 'a'"),
+    "level in words": ("MultiomeError", "`level` must be a number between 0 and 1, such as 0.9, got '90%'"),
     "path to embed": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
     "path to translate": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
     "path to impute": ("TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
@@ -85,9 +111,9 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, list[str]]:
+def told(tmp_path_factory) -> dict[str, list[str]]:
     found = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT)],
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path_factory.mktemp("model") / "m.multiome")],
         cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from multiome.cli.checks import UsageError, check_inputs, check_output
 from multiome.cli.files import read, write
-from multiome.errors import MultiomeError
 
 
 def translate(
@@ -141,6 +140,13 @@ def impute(
         raise UsageError(f"--interval is a probability and must lie between 0 and 1, got {interval:g}.")
     check_inputs(model, data)
     from multiome.api import Multiome
+    from multiome.predict.prediction import draws_needed
+
+    if interval is not None and n_samples < draws_needed(interval):
+        raise UsageError(
+            f"--interval {interval:g} needs at least {draws_needed(interval)} draws to see its tails, got --n_samples "
+            f"{n_samples}."
+        )
 
     prediction = Multiome.load(model).impute(
         read(data),
@@ -156,9 +162,6 @@ def impute(
     )
     result = prediction.to_anndata()
     if interval is not None:
-        try:
-            result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
-        except ValueError as error:  # too few draws
-            raise MultiomeError(str(error)) from error
+        result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
     write(result, out)
     print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")

@@ -15,6 +15,8 @@ BLOCK = 1 << 22
 """Values that are tested at once."""
 MAX_COUNT = 2**24
 """Above this, float32 does not hold every whole number; no cell has so many counts of one feature."""
+MAX_VALUE = 1e15
+"""Above this, variances overflow in single precision."""
 
 Test = Callable[[np.ndarray], np.ndarray]
 
@@ -46,6 +48,12 @@ def check_values(
             "Remove these cells or features, or set the values that were not measured aside (absent cells, not zeros)."
         )
     if not is_count:
+        bad = flagged(x.data, lambda v: np.abs(v) > MAX_VALUE)
+        if bad.any():
+            raise InvalidCounts(
+                f"{what} holds values above {MAX_VALUE:g}, whose squares single precision cannot hold: "
+                f"{where(x, bad, obs_names, var_names)}. Divide them, or take logarithms."
+            )
         return
     others = [name for name in layers if name != layer]
     offer = f"There are layers {listed(others)}; " if others else ""

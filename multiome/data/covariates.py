@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -59,8 +59,21 @@ def column(cells: Cells, name: str, *, complete: bool = True) -> pd.Series:
 
 
 def as_text(values: pd.Series) -> np.ndarray:
-    """Levels as strings, None where missing."""
-    codes, levels = pd.factorize(values)
+    """Levels as strings, None where missing.
+
+    Raises
+    ------
+    MultiomeError
+        If the column holds something else than single values.
+    """
+    try:
+        codes, levels = pd.factorize(values)
+    except TypeError as error:  # lists, dicts
+        first = next(iter(values.dropna()), None)
+        raise MultiomeError(
+            f"batch_key {values.name!r} must hold one level per cell, such as a donor's name, got values of type "
+            f"{type(first).__name__}."
+        ) from error
     names = [str(int(x)) if isinstance(x, float | np.floating) and x.is_integer() else str(x) for x in levels]
     return np.asarray([*names, None], dtype=object)[codes]
 
@@ -71,9 +84,15 @@ def batch_names(batch_key: str | Sequence[str] | None) -> list[str]:
     Raises
     ------
     MultiomeError
-        If one is named twice.
+        If one is no name, or named twice.
     """
-    names = [] if batch_key is None else [batch_key] if isinstance(batch_key, str) else list(batch_key)
+    given = [batch_key] if isinstance(batch_key, str) or not isinstance(batch_key, Iterable) else list(batch_key)
+    names = [] if batch_key is None else [name for name in given if isinstance(name, str)]
+    if batch_key is not None and len(names) < len(given):
+        raise MultiomeError(
+            f"`batch_key` must be the name of a column of obs, or several names, got {batch_key!r}. Where the batches "
+            "are at hand as values, store them first: mdata.obs['batch'] = ..., and pass batch_key='batch'."
+        )
     twice = sorted({name for name in names if names.count(name) > 1}, key=str)
     if twice:
         raise MultiomeError(f"`batch_key` names {listed(twice)} more than once, got {names!r}; name each column once.")

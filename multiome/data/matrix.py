@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import anndata as ad
@@ -11,8 +12,12 @@ import scipy.sparse as sp
 
 from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
 from multiome.data.spec import ModalitySpec
-from multiome.errors import InvalidCounts, UnknownName, listed
+from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName, listed
+from multiome.modalities.atac import looks_like_cut_sites
 from multiome.modalities.base import Modality
+
+MIN_TO_TELL = 200
+"""So few counts of 1 to 4 do not tell fragments from cut sites."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,12 @@ def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality
         x = x.to_memory()
     elif not isinstance(x, np.ndarray) and not sp.issparse(x):  # dense on disk
         x = np.asarray(x[:])
+    if x.dtype.kind not in "buif":
+        where = ".X" if layer is None else f"layer {layer!r}"
+        raise InvalidCounts(
+            f"{key!r}: {where} must hold numbers, but its dtype is {x.dtype}. Convert it, for example "
+            "adata.X = adata.X.astype('float32')."
+        )
     csr = sp.csr_matrix(x.astype(np.float32) if x.dtype == np.float16 else x)  # scipy knows no float16
     if csr.dtype != np.float32:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so later
@@ -105,6 +116,22 @@ def halve(values: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((np.ceil(values.data / 2), values.indices, values.indptr), shape=values.shape)
 
 
+def as_fitted(key: str, values: sp.csr_matrix, spec: ModalitySpec) -> sp.csr_matrix:
+    """Counts on the scale of the model: cut sites halved if training had those. Says so where they look different."""
+    if spec.modality.name == "atac" and spec.likelihood == "Poisson":
+        small = values.data[(values.data >= 1) & (values.data <= 4)]
+        if len(small) >= MIN_TO_TELL and looks_like_cut_sites(small) != spec.halved:
+            ours, theirs = ("cut sites", "fragments") if spec.halved else ("fragments", "cut sites")
+            warnings.warn(
+                f"{key!r}: the model was fitted on counts of {ours}, but these look like {theirs} (even counts are "
+                f"{'rare' if spec.halved else 'the rule'}), so they are read as "
+                f"{'half' if spec.halved else 'twice'} of what was measured. Count them as for training.",
+                MultiomeWarning,
+                stacklevel=6,
+            )
+    return halve(values) if spec.halved else values
+
+
 def read_matrix(
     key: str, adata: ad.AnnData, spec: ModalitySpec, *, min_features: float = 0.5, drop_empty: bool = False
 ) -> Matrix:
@@ -123,8 +150,7 @@ def read_matrix(
     missing = [spec.features[i] for i in np.flatnonzero(~found)]
     check_found(key, int(found.sum()), spec.features, missing, min_features)
     values, coverage = checked_values(key, adata, spec.modality)
-    if spec.halved:
-        values = halve(values)
+    values = as_fitted(key, values, spec)
     if spec.likelihood == "Bernoulli" and values.data.max(initial=0) > 1:
         raise InvalidCounts(
             f"{key!r}: the model was fitted on presence, 0 or 1, but there are counts up to {values.data.max():g}. "

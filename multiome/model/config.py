@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from multiome.errors import MultiomeError, check_whole, is_number
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -22,8 +24,6 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_latent", "n_hidden", "n_features_latent", "n_batch_latent"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive whole number, got {value!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"`dropout` must lie in [0, 1), got {self.dropout!r}.")
+            object.__setattr__(self, name, check_whole(name, getattr(self, name)))  # NumPy's integers are not saved
+        if not is_number(self.dropout) or not 0 <= self.dropout < 1:
+            raise MultiomeError(f"`dropout` must be a number in [0, 1), got {self.dropout!r}.")

@@ -9,7 +9,7 @@ import mudata as md
 import numpy as np
 import torch
 
-from multiome.errors import MultiomeError, check_whole
+from multiome.errors import MultiomeError, check_seed, check_whole
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.scale import check_scale, draw
@@ -35,7 +35,7 @@ def impute(
     drop_empty: bool = False,
 ) -> Prediction:
     """Predict ``target`` from every other modality that a cell has."""
-    n_samples, seed = check_whole("n_samples", n_samples), check_whole("seed", seed, least=0)
+    n_samples, seed = check_whole("n_samples", n_samples), check_seed(seed)
     spec = fitted.spec.modalities[fitted.spec.key(target)]
     scale = check_scale(scale, spec.kind, is_count=spec.modality.is_count, key=target)
     query = ask(

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from multiome.data.cells import check_unique
 from multiome.data.matrix import checked_values, halve
 from multiome.data.spec import ModalitySpec
-from multiome.errors import MultiomeError, SpecMismatch, check_whole, listed
+from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
 from multiome.predict.scale import transform_observed
 
@@ -41,8 +41,8 @@ class Prediction:
 
     @property
     def std(self) -> Float[np.ndarray, "cell feature"]:
-        """Standard deviation of a new measurement; of the latent fraction for methylation."""
-        return self.draws.std(0, ddof=1 if len(self.draws) > 1 else 0)
+        """Standard deviation of a new measurement; of the latent fraction for methylation. NaN from a single draw."""
+        return np.full_like(self.mean, np.nan) if len(self.draws) < 2 else self.draws.std(0, ddof=1)
 
     def interval(
         self, level: float = 0.9
@@ -55,14 +55,12 @@ class Prediction:
 
         Raises
         ------
-        ValueError
-            If ``level`` is not between 0 and 1, or there are too few draws to see its tails.
+        MultiomeError
+            If ``level`` is not a number between 0 and 1, or there are too few draws to see its tails.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"`level` must lie between 0 and 1, got {level!r}.")
-        needed = int(np.ceil(2 / (1 - level) - 1e-9))
+        needed = draws_needed(level)
         if len(self.draws) < needed:
-            raise ValueError(
+            raise MultiomeError(
                 f"A {level:.0%} interval needs at least {needed} draws, there are {len(self.draws)}; "
                 f"impute with n_samples={needed} or more."
             )
@@ -91,7 +89,7 @@ class Prediction:
             If ``observed`` is not one modality, lacks cells or features, holds other values than the model was fitted
             on, or the scale is ``"foreground"``, which no measurement shows.
         """
-        seed = check_whole("seed", seed, least=0)
+        seed = check_seed(seed)
         values, coverage = self.observed_values(observed)
         nothing = np.isnan(self.mean).all(1)  # cells without a source
         draws = np.nan_to_num(self.draws) if nothing.any() else self.draws
@@ -138,6 +136,19 @@ class Prediction:
     def to_anndata(self) -> ad.AnnData:
         """``.X`` the mean, ``layers["std"]``, and the scale in ``uns["multiome"]``."""
         return as_anndata(self.mean, self.obs, self.features, self.scale, self.modality, layers={"std": self.std})
+
+
+def draws_needed(level: float) -> int:
+    """The fewest draws of which two lie, on average, outside the central interval of probability ``level``.
+
+    Raises
+    ------
+    MultiomeError
+        If ``level`` is not a number between 0 and 1.
+    """
+    if not is_number(level) or not 0 < level < 1:
+        raise MultiomeError(f"`level` must be a number between 0 and 1, such as 0.9, got {level!r}.")
+    return int(np.ceil(2 / (1 - level) - 1e-9))
 
 
 def as_anndata(

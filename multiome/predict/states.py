@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -162,8 +162,10 @@ def chosen_features(features: Sequence[str], known: pd.Index, target: str) -> pd
     UnknownName
         If one does not exist.
     MultiomeError
-        If there is none, or one is named twice.
+        If it is no collection of names, there is none, or one is named twice.
     """
+    if not isinstance(features, Iterable):
+        raise MultiomeError(f"`features` must be names of features of {target!r}, got {features!r}.")
     wanted = pd.Index([features] if isinstance(features, str) else [str(name) for name in features], dtype=object)
     if not len(wanted):
         raise MultiomeError(

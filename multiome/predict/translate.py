@@ -9,7 +9,7 @@ import mudata as md
 import numpy as np
 import torch
 
-from multiome.errors import check_whole
+from multiome.errors import check_seed
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import as_anndata
 from multiome.predict.scale import check_scale, expectation
@@ -34,7 +34,7 @@ def translate(
     drop_empty: bool = False,
 ) -> ad.AnnData:
     """Expected values of ``target`` in every cell of ``source``."""
-    seed = check_whole("seed", seed, least=0)
+    seed = check_seed(seed)
     spec = fitted.spec.modalities[fitted.spec.key(target)]
     scale = check_scale(scale, spec.kind, is_count=spec.modality.is_count, key=target)
     query = ask(

@@ -32,6 +32,12 @@ def test_batches_that_disagree_or_are_missing(rna, atac):
         )
 
 
+def test_batches_that_are_no_single_values(rna):
+    mdata = rna_only(rna)
+    mdata.obs["donor"] = [["a", "b"]] * 30
+    refused(MultiomeError, "batch_key 'donor' must hold one level per cell.*of type list", mdata, batch_key="donor")
+
+
 def test_batches_of_single_cells_and_names_given_twice(rna):
     mdata = rna_only(rna)
     mdata.obs["barcode"], mdata.obs["donor"] = list(mdata.obs_names), ["a"] * 21 + ["b"] * 9

@@ -41,6 +41,28 @@ def test_the_normal_likelihood_is_offered_and_works(rna, value):
         mo.fit(mdata, modalities={"rna": mo.RNA.continuous()})
 
 
+@pytest.mark.parametrize("dtype", [object, complex])
+def test_values_that_are_no_numbers(rna, dtype):
+    rna.layers["odd"] = rna.X.toarray().astype(dtype)
+    refused(
+        InvalidCounts,
+        r"'rna': layer 'odd' must hold numbers, but its dtype is .*astype\('float32'\)",
+        md.MuData({"rna": rna}),
+        modalities={"rna": mo.RNA.with_layer("odd")},
+    )
+
+
+def test_values_too_large_for_a_variance(rna):
+    rna.X = rna.X.toarray()
+    rna.X[2, 4] = -1e20
+    refused(
+        InvalidCounts,
+        r"'rna' holds values above 1e\+15.*first -1e\+20 at cell 'cell2', 'gene4'",
+        md.MuData({"rna": rna}),
+        modalities={"rna": mo.RNA.continuous()},
+    )
+
+
 def test_layers_with_raw_counts_are_offered(rna):
     rna.layers["raw"] = rna.X.copy()
     rna.X = rna.X.toarray() * 0.5

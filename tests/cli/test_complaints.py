@@ -18,7 +18,6 @@ from multiome.errors import MultiomeWarning
         ("embed ./data.h5mu ./data.h5mu --out o.h5mu", "InvalidModelFile"),
         ("fit ./data.h5mu --out m --batch_key donor", "Unknown batch_key 'donor'"),
         ("impute ./fitted.multiome ./data.h5mu --target rna --scale clr --out o.h5ad", "Unknown scale 'clr'"),
-        ("impute ./fitted.multiome ./rna.h5ad --target prot --n_samples 5 --interval 0.9 --out o.h5ad", "20 draws"),
     ],
 )
 def test_complaints_are_messages(run, line, says, capsys, tmp_path, monkeypatch):

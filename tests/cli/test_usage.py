@@ -90,6 +90,10 @@ def test_parser_complains_in_the_words_of_the_command_line(refused, line, says, 
         ("embed ./fitted.multiome ./data.h5mu --out o.h5ad", "must end in .h5mu"),
         ("translate ./fitted.multiome ./data.h5mu --source rna --target atac --out o.h5mu", "must end in .h5ad"),
         ("impute ./fitted.multiome ./data.h5mu --target prot --out o.h5ad --interval 1.5", "between 0 and 1, got 1.5"),
+        (
+            "impute {files}/fitted.multiome {files}/data.h5mu --target prot --out o.h5ad --interval 0.9 --n_samples 5",
+            "--interval 0.9 needs at least 20 draws to see its tails, got --n_samples 5",
+        ),
     ],
 )
 def test_paths_are_checked_before_anything_is_read(run, line, says, files, tmp_path, capsys, monkeypatch, untouched):

@@ -1,5 +1,7 @@
 """Values from any form of matrix; the user's data stay as they are."""
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
 from multiome.data.matrix import checked_values, raw_values, read_matrix
-from multiome.errors import InvalidCounts, UnknownName
+from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName
 from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION
 from multiome.modalities.rna import RNA
@@ -60,6 +62,23 @@ def test_reading_changes_nothing(in_order):
     assert spec.halved
     read_matrix("atac", counts[:, ::-1], spec)
     assert same(before, counts)
+
+
+@pytest.mark.parametrize("cut_sites", [True, False], ids=["fitted on cut sites", "fitted on fragments"])
+def test_fragments_where_training_had_cut_sites_are_mentioned(cut_sites):
+    fragments = np.random.default_rng(0).poisson(0.8, (40, 30)).astype(np.float32)
+    fragments[:, 0] += 1
+    names = [f"p{i}" for i in range(30)]
+    double = adata_of(fragments * 2, names)
+    trained, other = (double, adata_of(fragments, names)) if cut_sites else (adata_of(fragments, names), double)
+    spec, _ = prepare_modality("peaks", trained, ATAC, drop_empty=False)
+    ours, theirs = ("cut sites", "fragments") if cut_sites else ("fragments", "cut sites")
+    with pytest.warns(MultiomeWarning, match=f"'peaks': the model was fitted on counts of {ours}.*look like {theirs}"):
+        read_matrix("peaks", other, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_matrix("peaks", trained, spec)
+        read_matrix("peaks", other[:3], spec)  # too few to tell
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, sp.csc_matrix], ids=["dense", "csr", "csc"])

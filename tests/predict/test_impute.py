@@ -47,11 +47,17 @@ def test_spread_and_intervals_are_ordered(model, cells, target, scale):
 def test_an_interval_needs_enough_draws(model, cells):
     found = model.impute(cells, "atac", n_samples=19)
     found.interval(0.8)
-    with pytest.raises(ValueError, match=r"90% interval needs at least 20 draws, there are 19; .*n_samples=20"):
+    with pytest.raises(MultiomeError, match=r"90% interval needs at least 20 draws, there are 19; .*n_samples=20"):
         found.interval(0.9)
     for level in (0.0, 1.0, 90):
-        with pytest.raises(ValueError, match="between 0 and 1"):
+        with pytest.raises(MultiomeError, match="between 0 and 1"):
             found.interval(level)
+
+
+def test_one_draw_has_no_spread(model, cells):
+    found = model.impute(cells, "prot", n_samples=1)
+    assert np.isnan(found.std).all()
+    assert not np.isnan(found.mean).any()
 
 
 @pytest.mark.parametrize(("target", "scale"), [("rna", "counts"), ("rna", "log_cp10k"), ("atac", "counts"),

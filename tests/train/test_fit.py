@@ -141,6 +141,11 @@ def test_the_seed_is_checked(quick_fit, small, seed):
         quick_fit(small.mdata["rna"], seed=seed)
 
 
+def test_a_seed_that_is_too_large_is_refused(quick_fit, small):
+    with pytest.raises(MultiomeError, match=r"`seed` must be a whole number of at most 4,294,967,295, got 4294967296"):
+        quick_fit(small.mdata["rna"], seed=2**32)
+
+
 @pytest.mark.parametrize("min_steps", [1, 1500])
 def test_max_epochs_is_the_most_however_few_the_steps(quick_fit, small, min_steps):
     table = quick_fit(small.mdata["rna"], train={"max_epochs": 3, "min_steps": min_steps}).history
@@ -161,7 +166,7 @@ def test_the_built_in_number_of_epochs():
 @pytest.mark.parametrize("given", [{"n_latent": 0}, {"n_hidden": -1}, {"dropout": 1.0}, {"dropout": -0.1}], ids=str)
 def test_model_sizes_are_checked(given):
     (name,) = given
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(MultiomeError, match=name):
         mo.ModelConfig(**given)
 
 
