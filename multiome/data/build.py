@@ -19,9 +19,6 @@ from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.errors import InvalidPairing, UnknownName, listed
 from multiome.modalities.base import Modality
 
-CELLS_PER_COMPONENT = 12
-"""An encoder sees at most one principal component per so many cells: beyond that they are mostly noise."""
-
 
 def prepare(
     data: md.MuData | ad.AnnData,
@@ -37,11 +34,7 @@ def prepare(
     chosen = resolve_modalities(list(cells.mods), modalities)
     cells = settled(cells, batch_key)
     cells = replace(cells, mods={k: cells.mods[k] for k in chosen}, rows={k: cells.rows[k] for k in chosen})
-    for key, adata in cells.mods.items():
-        if not adata.n_obs or not adata.n_vars:
-            raise InvalidPairing(
-                f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from."
-            )
+    check_sizes(cells)
     cells = measured(cells)
     specs, matrices = {}, {}
     for key, modality in chosen.items():
@@ -52,6 +45,15 @@ def prepare(
     check_levels(covariates)
     spec = DataSpec(specs, covariates, len(cells.obs_names))
     return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
+
+
+def check_sizes(cells: Cells) -> None:
+    """Every modality has cells and features."""
+    for key, adata in cells.mods.items():
+        if not adata.n_obs or not adata.n_vars:
+            raise InvalidPairing(
+                f"{key!r} has {adata.n_obs} cells and {adata.n_vars} features; there is nothing to learn from."
+            )
 
 
 def measured(cells: Cells) -> Cells:
@@ -120,15 +122,14 @@ def prepare_modality(
     median = float(np.median(depth[~empty])) if modality.has_depth else 1.0
     found = np.ones(len(chosen), dtype=bool)
     n_cells = int((~empty).sum())
-    n_components = max(1, min(modality.n_components, n_cells // CELLS_PER_COMPONENT))
-    spec = replace(draft, median_depth=median, n_cells=n_cells, n_components=n_components)
+    spec = replace(draft, median_depth=median, n_cells=n_cells, n_components=modality.components_of(n_cells))
     return spec, Matrix(values, coverage, depth, found, empty)
 
 
 def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:
-    """Matrices and the obs map together; empty cells count as not measured."""
+    """Matrices and the obs map together."""
     exposure = {k: np.maximum(m.depth / spec.modalities[k].median_depth, 1e-3) for k, m in matrices.items()}
-    return CellDataset(matrices, without_empty(cells, matrices).rows, exposure, batches)
+    return CellDataset(matrices, cells.rows, exposure, batches)
 
 
 def read_query(
@@ -174,7 +175,7 @@ def read_query(
         key: read_matrix(key, adata, spec.modalities[key], min_features=min_features, drop_empty=drop_empty)
         for key, adata in view.mods.items()
     }
-    return view, assemble(view, spec, matrices, batches)
+    return view, assemble(without_empty(view, matrices), spec, matrices, batches)
 
 
 def only(cells: Cells, key: str) -> Cells:

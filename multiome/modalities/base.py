@@ -30,6 +30,11 @@ class Choices:
 Recipe = Callable[["Modality", sp.csr_matrix, pd.DataFrame], Choices]
 
 
+def one_in_twelve(n_cells: int) -> int:
+    """One component per 12 cells: beyond that they are mostly noise, by which an encoder learns cells by heart."""
+    return n_cells // 12
+
+
 @dataclass(frozen=True, kw_only=True)
 class Modality:
     """One assay: where its values lie, how an encoder sees them, and how they are distributed.
@@ -62,6 +67,12 @@ class Modality:
     """The layer that holds total calls (methylation)."""
     n_components: int = 50
     """Principal components of the transformed values that the encoder sees, at most."""
+    worth_seeing: Callable[[int], int] = one_in_twelve
+    """How many of them so many training cells can tell from noise."""
+
+    def components_of(self, n_cells: int) -> int:
+        """Principal components that the encoder sees of so many training cells."""
+        return max(1, min(self.n_components, self.worth_seeing(n_cells)))
 
     def with_layer(self, layer: str) -> Modality:
         """The same assay, its values read from ``layers[layer]``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -68,10 +70,16 @@ def marked(column: pd.Series) -> np.ndarray:
     return selected
 
 
+def square_root(n_cells: int) -> int:
+    """As many components as the square root of the cells: each gene is noisy, so that noise takes over early."""
+    return isqrt(n_cells)
+
+
 RNA = Modality(
     name="rna",
     aliases=("rna", "gex", "gene", "genes", "gene expression"),
     recipe=select_variable_genes,
     transform=LogNormalise,
     likelihood=NegativeBinomial,
+    worth_seeing=square_root,
 )

@@ -11,10 +11,9 @@ from multiome.types import SparseRows
 
 
 def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loadings (features x components) whose first scores have variance 1, and the centre (features).
+    """Loadings (features x components) and the centre (features); one scale gives the first scores variance 1.
 
-    The others have the square root of their relative variance, half way between principal components as they are, which
-    hide what is rare, and equal variances, which on few cells hand mostly noise to the encoder.
+    With equal variances, an encoder would be handed mostly noise on few cells.
 
     Centred implicitly: the values stay sparse.
     """
@@ -30,7 +29,7 @@ def principal_components(rows: SparseRows, n_components: int) -> tuple[torch.Ten
         return torch.from_numpy(loadings.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))
     small = min(x.shape) <= 2 * n
     fitted = PCA(n, svd_solver="full").fit(x.toarray()) if small else PCA(n, svd_solver="arpack", random_state=0).fit(x)
-    scale = np.sqrt(np.maximum(fitted.explained_variance_, 1e-12))
+    scale = np.sqrt(max(fitted.explained_variance_[0], 1e-12))
     real = fitted.explained_variance_ > 1e-9 * fitted.explained_variance_.max(initial=0)
-    loadings = np.where(real, fitted.components_.T / np.sqrt(scale * scale.max()), 0.0)
+    loadings = np.where(real, fitted.components_.T / scale, 0.0)
     return torch.from_numpy(loadings.astype(np.float32)), torch.from_numpy(centre.astype(np.float32))

@@ -128,6 +128,8 @@ class MethylationResidual(InputTransform):
     ) -> SparseRows:
         assert coverage is not None
         covered = coverage.values > 0
+        if found is not None:
+            covered = covered & found[rows.indices]
         residual = rows.values / coverage.values.clamp_min(1) - self.site_mean[rows.indices]
         n_covered = coverage.with_values(covered.float()).sum().clamp_min(1)
         return rows.with_values(torch.where(covered, residual, 0.0) * (self.n_features / n_covered)[rows.rows, 0])

@@ -79,8 +79,9 @@ class LossWeights:
 
     elbo: float = 1.0
     """Explaining all observed modalities, given all or a part of them."""
-    clip: float = 10.0
-    """Contrastive alignment of the modalities of one cell."""
+    clip: float | None = None
+    """Contrastive alignment of the modalities of one cell. None is 10, and down to 2 where fewer than 2,500 training
+    cells have several modalities: the fewer the cells, the sooner they are told apart by heart."""
     prior: float = 1.0
     """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail."""
     balance: float = 0.5
@@ -88,5 +89,11 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if name == "clip" and value is None:
+                continue
             if not is_number(value) or not 0 <= value < math.inf:
                 raise MultiomeError(f"Loss weight `{name}` must be a finite number of at least 0, got {value!r}.")
+
+    def clip_among(self, n_paired: int) -> float:
+        """The weight of the contrastive loss among so many paired cells: what the user says, else 2 to 10."""
+        return min(max(n_paired / 250, 2.0), 10.0) if self.clip is None else self.clip

@@ -43,7 +43,8 @@ def train(
     """
     batches = loader(cells, rows, config.batch_size, seed=seed)
     n_epochs = config.n_epochs(len(batches.sampler))  # type: ignore[arg-type]
-    task = IntegrationTask(vae, config, weights)
+    n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
+    task = IntegrationTask(vae, config, weights, n_paired=n_paired)
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=BURN_IN)
     history, interrupt = History(), StopOnInterrupt()
     with quiet_lightning():

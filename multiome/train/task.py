@@ -24,9 +24,10 @@ from multiome.types import Batch, Latent
 class IntegrationTask(pl.LightningModule):
     """ELBO of all modalities, given all or a random part of them, and CLIP between them."""
 
-    def __init__(self, vae: MultiomeVAE, config: TrainConfig, weights: LossWeights) -> None:
+    def __init__(self, vae: MultiomeVAE, config: TrainConfig, weights: LossWeights, *, n_paired: int) -> None:
         super().__init__()
         self.vae, self.config, self.weights = vae, config, weights
+        self.clip_weight = weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
         self.elbo = TraceMeanField_ELBO()
 
@@ -84,7 +85,7 @@ class IntegrationTask(pl.LightningModule):
         weights = {
             "elbo": self.weights.elbo * (1 - share),
             "cross": self.weights.elbo * share,
-            "clip": self.weights.clip,
+            "clip": self.clip_weight,
         }
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 

@@ -1,6 +1,7 @@
 """A `DataSpec` survives JSON, and finds its modalities by key or by kind."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,13 @@ def spec():
     peaks = modality("atac", likelihood="Bernoulli", transform="TfIdf", layer="counts", halved=True, n_components=30)
     covariates = (Covariate("donor", ("1", "b"), (3, 9)), Covariate("site", ("s",), (12,)))
     return DataSpec({"gex": modality("rna"), "bins": peaks}, covariates, 12)
+
+
+@pytest.mark.parametrize(("n_cells", "rna", "atac"), [(5, 2, 1), (100, 10, 8), (540, 23, 45), (2500, 50, 50)])
+def test_few_cells_tell_few_components_from_noise(n_cells, rna, atac):
+    assert (RNA.components_of(n_cells), ATAC.components_of(n_cells)) == (rna, atac)
+    assert replace(RNA, n_components=7).components_of(n_cells) == min(rna, 7)
+    assert RNA.continuous().components_of(n_cells) == rna
 
 
 def test_json_round_trip(spec):

@@ -89,6 +89,18 @@ def test_methylation_residual():
     assert len(found.indices) == covered.sum()
 
 
+def test_methylation_residual_of_a_hidden_site_counts_as_not_covered():
+    transform = MethylationResidual(12)
+    transform.fit(rows_of(METHYLATED, CALLS), rows_of(CALLS))
+    found = torch.arange(12) % 3 > 0
+    kept = CALLS * found.numpy()
+    shown, absent = (
+        transform(rows_of(METHYLATED * (c > 0), c), depth=torch.ones(20, 1), coverage=rows_of(c), found=f)
+        for c, f in ((CALLS, found), (kept, None))
+    )
+    close(shown.dense()[:, found], absent.dense()[:, found])
+
+
 def test_identity():
     values = COUNTS - 1.5
     close(apply(Identity(12), values), values)

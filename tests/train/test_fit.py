@@ -176,6 +176,24 @@ def test_loss_weights_are_checked(value):
         mo.LossWeights(clip=value)
 
 
+@pytest.mark.parametrize(("n_paired", "weight"), [(0, 2), (500, 2), (1000, 4), (2500, 10), (10**6, 10)])
+def test_few_paired_cells_are_contrasted_less_unless_the_user_says_how_much(n_paired, weight):
+    assert mo.LossWeights().clip_among(n_paired) == weight
+    assert mo.LossWeights(clip=7).clip_among(n_paired) == 7
+    assert mo.LossWeights(clip=0).clip_among(n_paired) == 0
+
+
+def test_the_contrastive_weight_counts_paired_training_cells_only(quick_fit, small, monkeypatch):
+    counted = []
+    asked = mo.LossWeights.clip_among
+    monkeypatch.setattr(mo.LossWeights, "clip_among", lambda self, n: counted.append(n) or asked(self, n))
+    rna, atac = small.mdata["rna"][:60], small.mdata["atac"][40:90]
+    n_paired = len(rna.obs_names.intersection(atac.obs_names))
+    quick_fit(md.MuData({"rna": rna.copy(), "atac": atac.copy()}), drop_empty=True, train={"validation": 0.0})
+    assert counted == [n_paired]
+    assert 0 < n_paired < 50
+
+
 def test_configurations_cannot_be_changed():
     with pytest.raises(AttributeError):
         mo.TrainConfig().max_epochs = 3
