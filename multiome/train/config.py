@@ -80,7 +80,7 @@ class LossWeights:
     elbo: float = 1.0
     """Explaining all observed modalities, given all or a part of them."""
     clip: float | None = None
-    """Contrastive alignment of the modalities of one cell. None is 10, and down to 2 where fewer than 2,500 training
+    """Contrastive alignment of the modalities of one cell. None is 10, and down to 4 where fewer than 2,500 training
     cells have several modalities: the fewer the cells, the sooner they are told apart by heart."""
     prior: float = 1.0
     """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail."""
@@ -95,5 +95,5 @@ class LossWeights:
                 raise MultiomeError(f"Loss weight `{name}` must be a finite number of at least 0, got {value!r}.")
 
     def clip_among(self, n_paired: int) -> float:
-        """The weight of the contrastive loss among so many paired cells: what the user says, else 2 to 10."""
-        return min(max(n_paired / 250, 2.0), 10.0) if self.clip is None else self.clip
+        """The weight of the contrastive loss among so many paired cells: what the user says, else 4 to 10."""
+        return min(max(n_paired / 250, 4.0), 10.0) if self.clip is None else self.clip

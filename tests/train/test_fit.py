@@ -176,7 +176,7 @@ def test_loss_weights_are_checked(value):
         mo.LossWeights(clip=value)
 
 
-@pytest.mark.parametrize(("n_paired", "weight"), [(0, 2), (500, 2), (1000, 4), (2500, 10), (10**6, 10)])
+@pytest.mark.parametrize(("n_paired", "weight"), [(0, 4), (1000, 4), (1500, 6), (2500, 10), (10**6, 10)])
 def test_few_paired_cells_are_contrasted_less_unless_the_user_says_how_much(n_paired, weight):
     assert mo.LossWeights().clip_among(n_paired) == weight
     assert mo.LossWeights(clip=7).clip_among(n_paired) == 7
