@@ -6,6 +6,8 @@ BIN  := $(VENV)/bin
 
 # The interpreter that .venv is made from: `make test PYTHON=/path/to/python3.12`; otherwise the first that is new enough.
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
+# On matrices as small as the tests', two threads wait for each other longer than they work, above all on a busy machine.
+ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
 # More arguments for pytest or the benchmarks: `make test ARGS="-k fusion -x"`.
 ARGS ?=
 
@@ -20,10 +22,10 @@ demo: $(VENV)/.installed-test  ## simulate four modalities, fit, embed, translat
 	$(BIN)/multiome demo --out demo
 
 test: $(VENV)/.installed-test  ## run the tests (without those marked slow)
-	$(BIN)/python -m pytest $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(ARGS)
 
 slow: $(VENV)/.installed-test  ## run the tests marked slow
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -m slow $(ARGS)
 
 check: $(VENV)/.installed-dev  ## lint, format, types, import rule
 	$(BIN)/python -m ruff check .
@@ -39,7 +41,7 @@ bench: $(VENV)/.installed-test  ## score the tasks on real data (MULTIOME_BENCH_
 	$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 docs: $(VENV)/.installed-test  ## check the links of README.md and docs/, and run what they show
-	$(BIN)/python -m pytest -q tests/test_docs_links.py tests/test_docs_run.py
+	$(ONE_THREAD) $(BIN)/python -m pytest -q tests/test_docs_links.py tests/test_docs_run.py
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 

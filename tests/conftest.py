@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def _validated_and_seeded() -> None:
     pyro.enable_validation(True)
     pyro.clear_param_store()
     pyro.set_rng_seed(0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background starts with it ignored
     torch.set_num_threads(N_THREADS)  # numba, through scanpy, sets torch's threads to the number of cores
 
 

@@ -22,6 +22,8 @@ class StopOnInterrupt(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # signals reach the main thread only
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            return  # a job in the background (``&``, ``nohup``): Ctrl-C is meant for another one
 
         def ask(signum: int, frame: Any) -> None:
             signal.signal(signal.SIGINT, self.previous)

@@ -62,7 +62,8 @@ def test_one_draw_has_no_spread(model, cells):
 
 @pytest.mark.parametrize(("target", "scale"), [("rna", "counts"), ("rna", "log_cp10k"), ("atac", "counts"),
                                                ("prot", "counts"), ("prot", "clr"), ("met", "fraction")])  # fmt: skip
-def test_pit_is_uniform_for_data_drawn_from_the_model(model, cells, target, scale):
+def test_pit_is_uniform_for_data_drawn_from_the_model(model, small, target, scale):
+    cells = small.mdata[small.truth.measured.all(axis=1).to_numpy()].copy()
     raw = "fraction" if target == "met" else "counts"
     drawn = model.impute(cells, target, scale=raw, n_samples=1, seed=1)
     names = {"obs": drawn.obs[[]].copy(), "var": cells[target].var[[]].copy()}

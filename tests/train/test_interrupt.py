@@ -82,6 +82,16 @@ def test_a_second_interrupt_stops_at_once(quick_fit, small, interrupt, monkeypat
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_a_job_in_the_background_minds_no_interrupt(quick_fit, small, interrupt, monkeypatch):
+    """A shell starts such jobs with the signal ignored: Ctrl-C is meant for what runs in front."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MultiomeWarning)
+        assert quick_fit(small.mdata["rna"], train={"max_epochs": 2}).history["epoch"].nunique() == 2
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
 def test_training_works_outside_the_main_thread(quick_fit, small):
     """Signals reach the main thread only."""
     models = []
