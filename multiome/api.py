@@ -15,7 +15,7 @@ from jaxtyping import Float
 from multiome.data.build import prepare
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
-from multiome.errors import check_seed, check_type
+from multiome.errors import check_seed, given_or_default
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
@@ -77,13 +77,9 @@ def fit(
     MultiomeError
         If the data cannot be trained on; always before training starts.
     """
-    config, train, loss = config or ModelConfig(), train or TrainConfig(), loss or LossWeights()
-    for name, value, wanted in (
-        ("config", config, ModelConfig),
-        ("train", train, TrainConfig),
-        ("loss", loss, LossWeights),
-    ):
-        check_type(name, value, wanted)
+    config = given_or_default("config", config, ModelConfig)
+    train = given_or_default("train", train, TrainConfig)
+    loss = given_or_default("loss", loss, LossWeights)
     seed = check_seed(seed)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
+
+Settings = TypeVar("Settings")
 
 MAX_SEED = 2**32 - 1
 """NumPy's global generator takes no larger seed."""
@@ -84,18 +86,21 @@ def check_seed(value: object) -> int:
     return seed
 
 
-def check_type(name: str, value: object, wanted: type) -> None:
-    """An object of one of our classes.
+def given_or_default(name: str, value: object, wanted: type[Settings]) -> Settings:
+    """Settings as a user gives them, or the defaults for None.
 
     Raises
     ------
     MultiomeError
         If it is something else, such as a dict.
     """
+    if value is None:
+        return wanted()
     if not isinstance(value, wanted):
         raise MultiomeError(
             f"`{name}` must be a {wanted.__name__}, got {type(value).__name__}; write {name}=mo.{wanted.__name__}(...)."
         )
+    return value
 
 
 def is_number(value: object) -> TypeGuard[float]:
