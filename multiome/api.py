@@ -80,6 +80,7 @@ def fit(
     config = given_or_default("config", config, ModelConfig)
     train = given_or_default("train", train, TrainConfig)
     loss = given_or_default("loss", loss, LossWeights)
+    train.check_device()
     seed = check_seed(seed)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)

@@ -10,7 +10,7 @@ from typing import TypeGuard, TypeVar
 Settings = TypeVar("Settings")
 
 MAX_SEED = 2**32 - 1
-"""NumPy's global generator takes no larger seed."""
+"""What every random generator takes, also older ones."""
 
 
 class MultiomeError(ValueError):

@@ -14,12 +14,13 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 SCRIPT = """
-    import json, sys, warnings
+    import dataclasses, json, sys, warnings
     warnings.simplefilter("ignore")
     import numpy as np
     import multiome as mo
 
     out = sys.argv[1]
+    few = dataclasses.replace(mo.RNA, n_components=np.int64(3))
     short = mo.TrainConfig(max_epochs=1, progress_bar=False)
 
     def told(call):
@@ -55,6 +56,21 @@ SCRIPT = """
         "features as a number": told(lambda: model.translate(sim.mdata, source="rna", target="prot", features=3)),
         "batch_key as a number": told(lambda: mo.fit(rna, batch_key=3)),
         "batch_key as values": told(lambda: mo.fit(rna, batch_key=rna.obs["cell_type"].cat.codes)),
+        "modalities as a modality": told(lambda: mo.fit(rna, modalities=mo.RNA)),
+        "modalities as a number": told(lambda: mo.fit(sim.mdata, modalities=5)),
+        "source as a number": told(lambda: model.translate(sim.mdata, source=3, target="atac")),
+        "source as a list": told(lambda: model.translate(sim.mdata, source=["rna"], target="atac")),
+        "no source": told(lambda: model.translate(sim.mdata, source=None, target="atac")),
+        "no target": told(lambda: model.impute(sim.mdata, None)),
+        "modality as a number": told(lambda: model.embed(sim.mdata, modality=3)),
+        "true as a depth": told(lambda: model.impute(sim.mdata, "prot", depth=True)),
+        "batch_key as a dict": told(lambda: mo.fit(rna, batch_key={"batch": 1})),
+        "likelihood in words": told(lambda: dataclasses.replace(mo.RNA, likelihood="Poisson")),
+        "components in words": told(lambda: dataclasses.replace(mo.RNA, n_components="5")),
+        "epochs of NumPy": told(lambda: mo.fit(rna, train=mo.TrainConfig(max_epochs=np.int64(1), progress_bar=False))),
+        "components of NumPy": told(lambda: mo.fit(rna, modalities={"rna": few}, train=short).save(out + "2")),
+        "cells in words": told(lambda: mo.datasets.simulate(n_cells="a")),
+        "negative seed": told(lambda: mo.datasets.simulate(seed=-1)),
         "config as a dict": told(lambda: mo.fit(rna, config={"n_latent": 4})),
         "train as a dict": told(lambda: mo.fit(rna, train={"max_epochs": 1})),
         "loss as a dict": told(lambda: mo.fit(rna, loss={"clip": 1})),
@@ -93,6 +109,24 @@ CASES = {
     "features as a number": ("MultiomeError", "`features` must be names of features of 'prot', got 3"),
     "batch_key as a number": ("MultiomeError", "`batch_key` must be the name of a column of obs"),
     "batch_key as values": ("MultiomeError", "store them first: mdata.obs['batch'] = ..., and pass batch_key='batch'."),
+    "modalities as a modality": ("TypeError", "`modalities` must say what each key is, such as {'rna': mo.RNA}"),
+    "modalities as a number": ("TypeError", "such as {'rna': mo.RNA}, got 5"),
+    "source as a number": ("UnknownName", "A modality is named by a word ('rna', 'atac', 'prot', 'met'), got 3"),
+    "source as a list": ("UnknownName", "got ['rna']"),
+    "no source": ("UnknownName", "got None"),
+    "no target": ("UnknownName", "got None"),
+    "modality as a number": ("UnknownName", "got 3"),
+    "true as a depth": ("MultiomeError", "`depth` must be 'predicted', 'reference', a total count or one per cell"),
+    "batch_key as a dict": ("MultiomeError", "must be the name of a column of obs"),
+    "likelihood in words": (
+        "MultiomeError",
+        "`likelihood` must be a class of multiome.likelihoods.base, got 'Poisson'",
+    ),
+    "components in words": ("MultiomeError", "`n_components` must be a positive whole number, got '5'"),
+    "epochs of NumPy": ("nothing", ""),
+    "components of NumPy": ("nothing", ""),
+    "cells in words": ("MultiomeError", "`n_cells` must be a positive whole number, got 'a'"),
+    "negative seed": ("MultiomeError", "`seed` must be a whole number of at least 0, got -1"),
     "config as a dict": (
         "MultiomeError",
         "`config` must be a ModelConfig, got dict; write config=mo.ModelConfig(...).",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+from multiome.train.config import is_available
 
 
 class UsageError(ValueError):
@@ -70,6 +70,5 @@ def check_accelerator(name: str) -> None:
     UsageError
         If there is not.
     """
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if not {"gpu": cuda or mps, "cuda": cuda, "mps": mps}.get(name, True):
+    if not is_available(name):
         raise UsageError(f"--train.accelerator {name}: torch finds no such device here; leave it at auto, or say cpu.")

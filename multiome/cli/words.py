@@ -14,6 +14,7 @@ AS_OPTIONS: tuple[tuple[str, str], ...] = (
     (r"\bbatch=\.\.\.", "--batch"),
     (r"modalities=\{'([^']*)': [^{}]*?with_layer\('<layer>'\)\}", r"--layer.\1 <layer>"),
     (r"modalities=\{'([^']*)': [^{}]*?continuous\(\)\}", r"--continuous \1"),
+    (r" Keys that `modalities` leaves out are not used\.", ""),
     (r" \(for example mo\.\w+\.continuous\(\)\)", ""),
     (r"modalities=\{'([^']*)': mo\.RNA(, \.\.\.)?\}", r"--modalities.\1 rna"),
     (r"modalities=\{'([^']*)': mo\.ATAC(, \.\.\.)?\}", r"--modalities.\1 atac"),

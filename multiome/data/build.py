@@ -13,8 +13,8 @@ from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unseen
 from multiome.data.covariates import batch_index, check_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
-from multiome.data.keys import only_key, resolve_modalities, wanted_keys
-from multiome.data.matrix import Matrix, checked_values, depth_of, halve, read_matrix
+from multiome.data.keys import check_mapping, only_key, resolve_modalities, wanted_keys
+from multiome.data.matrix import Matrix, check_presence, checked_values, depth_of, halve, read_matrix
 from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.errors import InvalidPairing, UnknownName, listed
 from multiome.modalities.base import Modality
@@ -28,9 +28,9 @@ def prepare(
     drop_empty: bool,
 ) -> tuple[DataSpec, CellDataset]:
     """Check training data, run every modality's recipe, and return the spec with the cells in memory."""
-    cells = cells_of(
-        data, "rna" if isinstance(data, ad.AnnData) and not modalities else next(iter(modalities or {}), None)
-    )
+    check_mapping(modalities)
+    named = next(iter(modalities)) if modalities else "rna" if isinstance(data, ad.AnnData) else None
+    cells = cells_of(data, named)
     chosen = resolve_modalities(list(cells.mods), modalities)
     cells = settled(cells, batch_key)
     cells = replace(cells, mods={k: cells.mods[k] for k in chosen}, rows={k: cells.rows[k] for k in chosen})
@@ -87,6 +87,7 @@ def prepare_modality(
     choices = modality.recipe(modality, values, adata.var)
     if choices.halved:
         values = halve(values)
+    check_presence(key, values, choices.likelihood.__name__)
     chosen, rest = np.flatnonzero(choices.selected), np.flatnonzero(~choices.selected)
     order = np.concatenate([chosen, rest])
     total = np.asarray(values.sum(0)).ravel()[order] if modality.has_depth else np.ones(len(order))

@@ -38,8 +38,13 @@ def check_values(
     is_count: bool,
     layers: list[str],
     layer: str | None = None,
+    advice: str | None = None,
 ) -> None:
-    """Finite; for count likelihoods also non-negative whole numbers. ``layer`` is where the values come from."""
+    """Finite; for count likelihoods also non-negative whole numbers.
+
+    ``layer`` is where the values come from, ``advice`` what to do about values that are no counts; by default, how to
+    fit on other ones.
+    """
     what = repr(key) if layer is None else f"{key!r} (layer {layer!r})"
     bad = flagged(x.data, lambda v: ~np.isfinite(v))
     if bad.any():
@@ -56,7 +61,7 @@ def check_values(
             )
         return
     others = [name for name in layers if name != layer]
-    offer = f"There are layers {listed(others)}; " if others else ""
+    offer = f"There are layers {listed(others)}. " if others else ""
     tests: dict[str, Test] = {
         "negative": lambda v: v < 0,
         "not whole numbers": lambda v: v != np.round(v),
@@ -67,10 +72,18 @@ def check_values(
         if bad.any():
             raise InvalidCounts(
                 f"{what} must hold raw counts, but some values are {problem}: {where(x, bad, obs_names, var_names)}. "
-                f"{offer}pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values "
-                f"that are not counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} "
-                "(for example mo.RNA.continuous())."
+                + (advice or f"{offer}{how_to_fit(key)}")
             )
+
+
+def how_to_fit(key: str) -> str:
+    """How to fit on values in a layer, or on values that are not counts."""
+    return (
+        f"Pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values that are not "
+        f"counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} (for example "
+        "mo.RNA.continuous()). "
+        "Keys that `modalities` leaves out are not used."
+    )
 
 
 def check_calls(key: str, x: sp.csr_matrix, coverage_layer: str, layer: str | None = None) -> None:

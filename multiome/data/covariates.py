@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -86,7 +86,11 @@ def batch_names(batch_key: str | Sequence[str] | None) -> list[str]:
     MultiomeError
         If one is no name, or named twice.
     """
-    given = [batch_key] if isinstance(batch_key, str) or not isinstance(batch_key, Iterable) else list(batch_key)
+    given = (
+        [batch_key]
+        if isinstance(batch_key, str) or not isinstance(batch_key, Iterable) or isinstance(batch_key, Mapping)
+        else list(batch_key)
+    )
     names = [] if batch_key is None else [name for name in given if isinstance(name, str)]
     if batch_key is not None and len(names) < len(given):
         raise MultiomeError(
@@ -156,7 +160,12 @@ def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
 
 def fixed_batch_index(spec: DataSpec, batch: str | int | Sequence[str], n_cells: int) -> np.ndarray:
     """The same level for every cell: predict as if measured there."""
-    levels = [str(level) for level in ([batch] if isinstance(batch, str) or not isinstance(batch, Sequence) else batch)]
+    levels = [
+        str(level)
+        for level in ([batch] if isinstance(batch, str) or not isinstance(batch, Sequence | np.ndarray) else batch)
+    ]
+    if not spec.covariates:
+        raise MultiomeError(f"`batch` is {levels}, but the model was fitted without `batch_key`; leave it out.")
     if len(levels) != len(spec.covariates):
         names = [c.name for c in spec.covariates]
         raise MultiomeError(f"`batch` must name one level per covariate {names}, got {levels}.")

@@ -61,23 +61,36 @@ def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality
     return csr
 
 
-def checked_values(key: str, adata: ad.AnnData, modality: Modality) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
-    """Values and coverage (on the same entries), after every check that needs no model."""
+def checked_values(
+    key: str, adata: ad.AnnData, modality: Modality, *, fitted: bool = False
+) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
+    """Values and coverage (on the same entries), after every check that needs no model.
+
+    What is told to do about bad values depends on whether a model has been ``fitted`` already.
+    """
     layers = list(adata.layers)
     names = adata.obs_names, adata.var_names
     check_layer(key, modality.layer, layers)
     values = raw_values(adata, modality.layer, key=key)
+    place = ".X" if modality.layer is None else f"layer {modality.layer!r}"
+    advice = f"The model was fitted on raw counts in {place}; show it the same." if fitted else None
     if modality.coverage_layer is None:
-        check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
+        check_values(
+            key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer,
+            advice=advice,
+        )  # fmt: skip
         return values, None
     check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
     coverage = raw_values(adata, modality.coverage_layer, key=key)
-    check_values(key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer)
+    check_values(
+        key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer,
+        advice="It must count all calls of each site.",
+    )  # fmt: skip
     coverage = without_zeros(coverage)
     values = without_uncovered(values, coverage)
     if modality.is_count:
         check_calls(key, values, modality.coverage_layer, modality.layer)
-    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer)
+    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer, advice=advice)
     check_coverage(key, values, coverage, *names)
     return on_entries(values, coverage), coverage
 
@@ -116,6 +129,21 @@ def halve(values: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((np.ceil(values.data / 2), values.indices, values.indptr), shape=values.shape)
 
 
+def check_presence(key: str, values: sp.csr_matrix, likelihood: str) -> None:
+    """A Bernoulli likelihood describes 0 and 1 only.
+
+    Raises
+    ------
+    InvalidCounts
+        If there are larger values.
+    """
+    if likelihood == "Bernoulli" and values.data.max(initial=0) > 1:
+        raise InvalidCounts(
+            f"{key!r}: the model describes presence, 0 or 1, but there are counts up to {values.data.max():g}. "
+            "Make them presence, for example adata.X = (adata.X > 0).astype('float32')."
+        )
+
+
 def as_fitted(key: str, values: sp.csr_matrix, spec: ModalitySpec) -> sp.csr_matrix:
     """Counts on the scale of the model: cut sites halved if training had those. Says so where they look different."""
     if spec.modality.name == "atac" and spec.likelihood == "Poisson":
@@ -149,13 +177,9 @@ def read_matrix(
     found = place >= 0
     missing = [spec.features[i] for i in np.flatnonzero(~found)]
     check_found(key, int(found.sum()), spec.features, missing, min_features)
-    values, coverage = checked_values(key, adata, spec.modality)
+    values, coverage = checked_values(key, adata, spec.modality, fitted=True)
     values = as_fitted(key, values, spec)
-    if spec.likelihood == "Bernoulli" and values.data.max(initial=0) > 1:
-        raise InvalidCounts(
-            f"{key!r}: the model was fitted on presence, 0 or 1, but there are counts up to {values.data.max():g}. "
-            "Make them presence as well, for example adata.X = (adata.X > 0).astype('float32')."
-        )
+    check_presence(key, values, spec.likelihood)
     depth = depth_of(values, names, spec)
     identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
     if not identity:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from multiome.errors import unknown
+from multiome.errors import UnknownName, listed, unknown
 from multiome.modalities.base import Modality, keep_everything
 from multiome.modalities.registry import LIKELIHOODS, MODALITIES, TRANSFORMS, recognise
 
@@ -76,8 +76,10 @@ class DataSpec:
         Raises
         ------
         UnknownName
-            If nothing, or more than one modality, fits ``name``.
+            If nothing, or more than one modality, fits ``name``, or it is no name.
         """
+        if not isinstance(name, str):
+            raise UnknownName(f"A modality is named by a word ({listed(self.modalities)}), got {name!r}.")
         if name in self.modalities:
             return name
         kind = recognise(name)

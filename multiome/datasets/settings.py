@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from multiome.errors import MultiomeError, unknown
+from multiome.errors import MultiomeError, check_whole, unknown
 
 MODALITIES = ("rna", "atac", "prot", "met")
 Number: TypeAlias = float | int  # checkers of types at run time do not take an int for a float
@@ -46,9 +46,7 @@ class Settings:
             "n_batches",
             "n_latent",
         ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or int(value) != value or value < 1:
-                raise MultiomeError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
+            check_whole(name, getattr(self, name))
         if self.n_types > self.n_cells:
             raise MultiomeError(
                 f"`n_types` must not exceed `n_cells`, got {self.n_types} types for {self.n_cells} cells."

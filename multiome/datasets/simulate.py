@@ -18,6 +18,7 @@ from multiome.datasets.regulation import build_network
 from multiome.datasets.settings import MODALITIES, Number, Settings
 from multiome.datasets.states import draw_states
 from multiome.datasets.truth import Truth
+from multiome.errors import check_seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +125,7 @@ def simulate(
         seed=seed,
     )
     # one stream per step, so that changing one step leaves the others' draws alone
+    seed = check_seed(seed)
     streams = np.random.default_rng(seed).spawn(6 + len(MODALITIES))
     for_states, for_network, for_batches, for_assays, for_sizes, for_pairing, *for_counts = streams
     pattern = measured(pairing, n_cells=n_cells, modalities=settings.modalities, rng=for_pairing)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from multiome.errors import MultiomeError, check_whole
 from multiome.likelihoods.base import Likelihood
 from multiome.likelihoods.normal import Normal
 from multiome.nn.transform import Identity, InputTransform
@@ -70,9 +71,18 @@ class Modality:
     worth_seeing: Callable[[int], int] = one_in_twelve
     """How many of them so many training cells can tell from noise."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_components", check_whole("n_components", self.n_components))
+        for what, value, wanted in (
+            ("likelihood", self.likelihood, Likelihood),
+            ("transform", self.transform, InputTransform),
+        ):
+            if not isinstance(value, type) or not issubclass(value, wanted):
+                raise MultiomeError(f"`{what}` must be a class of {wanted.__module__}, got {value!r}.")
+
     def components_of(self, n_cells: int) -> int:
         """Principal components that the encoder sees of so many training cells."""
-        return max(1, min(self.n_components, self.worth_seeing(n_cells)))
+        return max(1, min(self.n_components, int(self.worth_seeing(n_cells))))
 
     def with_layer(self, layer: str) -> Modality:
         """The same assay, its values read from ``layers[layer]``."""

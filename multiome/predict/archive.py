@@ -36,7 +36,9 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
         If the folder does not exist.
     """
     target = Path(path)
-    if target.is_dir() or (target.exists() and not overwrite):
+    if target.is_dir():
+        raise FileExistsError(f"{target} is a folder; name a file.")
+    if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
     folder = target.resolve().parent  # where a symbolic link leads to
     if not folder.is_dir():

@@ -127,7 +127,7 @@ class Prediction:
                 f"{len(absent):,} features of {self.modality!r} are not in `observed` "
                 f"(first: {listed(absent, most=3)})."
             )
-        raw, coverage = checked_values(self.modality, observed, self.spec.modality)
+        raw, coverage = checked_values(self.modality, observed, self.spec.modality, fitted=True)
         raw = raw[rows][:, columns]
         shown = every.get_indexer(self.features)
         values = transform_observed(halve(raw) if self.spec.halved else raw, self.scale)[:, shown]

@@ -182,6 +182,8 @@ def chosen_features(features: Sequence[str], known: pd.Index, target: str) -> pd
 def guess_source(data: ad.AnnData, fitted: Fitted, target: str) -> str:
     """The modality of an `AnnData`: the one other than the target, else the one that shares most features."""
     others = [key for key in fitted.spec.modalities if key != target]
+    if not others:
+        raise UnknownName(f"The model knows {target!r} only; nothing to predict it from.")
     if len(others) == 1:
         return others[0]
     shared = {key: len(data.var_names.intersection(list(fitted.spec.modalities[key].features))) for key in others}
@@ -215,6 +217,8 @@ def check_depth(depth: Depth, obs_names: pd.Index) -> Depth:
     MultiomeError
         If it is neither.
     """
+    if isinstance(depth, bool):
+        raise MultiomeError(f"`depth` must be 'predicted', 'reference', a total count or one per cell, got {depth}.")
     if isinstance(depth, str):
         if depth not in ("predicted", "reference"):
             raise unknown("depth", depth, ("predicted", "reference"), where=" (or an array of total counts)")

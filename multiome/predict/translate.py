@@ -37,6 +37,7 @@ def translate(
     seed = check_seed(seed)
     spec = fitted.spec.modalities[fitted.spec.key(target)]
     scale = check_scale(scale, spec.kind, is_count=spec.modality.is_count, key=target)
+    fitted.spec.key(source)  # one source, named
     query = ask(
         fitted, data, target, source=source, features=features, depth=depth, batch=batch,
         min_features=min_features, drop_empty=drop_empty,

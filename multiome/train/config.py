@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
+
+import torch
 
 from multiome.errors import MultiomeError, check_whole, is_number, unknown
 
@@ -11,6 +14,13 @@ MAX_EPOCHS = 45
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
+
+
+def is_available(accelerator: str) -> bool:
+    """Whether there is such a device on this machine."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    tpu = find_spec("torch_xla") is not None
+    return {"gpu": cuda or mps, "cuda": cuda, "mps": mps, "tpu": tpu}.get(accelerator, True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +58,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.max_epochs is not None:
-            check_whole("max_epochs", self.max_epochs)
+            object.__setattr__(self, "max_epochs", check_whole("max_epochs", self.max_epochs))
         for name in ("min_steps", "batch_size", "patience", "features_per_step"):
-            check_whole(name, getattr(self, name))
+            object.__setattr__(self, name, check_whole(name, getattr(self, name)))  # Lightning minds NumPy's integers
         for name in ("validation", "part_share", "feature_dropout", "average"):
             value = getattr(self, name)
             if not is_number(value) or not 0 <= value < 1:
@@ -65,6 +75,20 @@ class TrainConfig:
             raise unknown("accelerator", self.accelerator, ACCELERATORS)
         if not isinstance(self.progress_bar, bool):
             raise MultiomeError(f"`progress_bar` must be True or False, got {self.progress_bar!r}.")
+
+    def check_device(self) -> None:
+        """The accelerator exists here; asked when training is about to begin, not where settings are written down.
+
+        Raises
+        ------
+        MultiomeError
+            If it does not.
+        """
+        if not is_available(self.accelerator):
+            raise MultiomeError(
+                f"`accelerator` is {self.accelerator!r}, but torch finds no such device here; leave it at 'auto', or "
+                "say 'cpu'."
+            )
 
     def n_epochs(self, steps_per_epoch: int) -> int:
         """Passes over the training cells, at most: what the user says, else 45 or as many as give ``min_steps``."""

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 import multiome as mo
 from multiome.errors import InvalidCounts, InvalidPairing, MultiomeWarning, UnknownName
+from multiome.likelihoods.bernoulli import Bernoulli
 from tests.bad_input.cells import Trained, refused
 
 pytestmark = pytest.mark.usefixtures("never_trains")
@@ -60,6 +61,15 @@ def test_values_too_large_for_a_variance(rna):
         r"'rna' holds values above 1e\+15.*first -1e\+20 at cell 'cell2', 'gene4'",
         md.MuData({"rna": rna}),
         modalities={"rna": mo.RNA.continuous()},
+    )
+
+
+def test_presence_cannot_be_fitted_on_counts(rna):
+    refused(
+        InvalidCounts,
+        "'rna': the model describes presence, 0 or 1, but there are counts up to",
+        md.MuData({"rna": rna}),
+        modalities={"rna": replace(mo.ATAC, likelihood=Bernoulli)},
     )
 
 

@@ -49,7 +49,7 @@ def test_bad_values(monkeypatch, value, what, block):
 def test_not_counts_offers_another_likelihood(value):
     with pytest.raises(InvalidCounts, match=r"modalities=\{'rna': \.\.\.continuous\(\)\}.*mo\.RNA\.continuous\(\)"):
         check(value)
-    with pytest.raises(InvalidCounts, match=r"layers 'counts'; pass raw counts.*with_layer"):
+    with pytest.raises(InvalidCounts, match=r"layers 'counts'. Pass raw counts.*with_layer"):
         check(value, layers=["counts", "logged"], layer="logged")
     with pytest.raises(InvalidCounts, match=r"'rna' \(layer 'logged'\) must hold raw counts"):
         check(value, layers=["counts", "logged"], layer="logged")

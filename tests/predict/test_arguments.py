@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from multiome.errors import MultiomeError, UnknownName
+from multiome.errors import InvalidCounts, MultiomeError, UnknownName
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,28 @@ def refused(model, rna, monkeypatch):
             model.impute(rna, "prot", **given)
 
     return check
+
+
+def test_a_model_of_one_modality_predicts_nothing(rna, quick_fit, small):
+    one = quick_fit(small.mdata["rna"], steps=1)
+    for predict in (one.impute, lambda data, target: one.translate(data, source="atac", target=target)):
+        with pytest.raises(UnknownName, match="'rna'"):
+            predict(rna, "rna")
+    with pytest.raises(UnknownName, match="The model knows 'rna' only; nothing to predict it from"):
+        one.impute(rna, "rna")
+
+
+def test_a_batch_where_training_had_none(rna, quick_fit, small):
+    model = quick_fit(small.mdata, steps=1)
+    with pytest.raises(MultiomeError, match=r"`batch` is \['batch1'\], but the model was fitted without `batch_key`"):
+        model.translate(rna, source="rna", target="prot", batch="batch1")
+
+
+def test_values_that_are_no_counts_are_not_told_to_fit(model, small):
+    rna = small.mdata["rna"][:12].copy()
+    rna.X = rna.X * 0.5
+    with pytest.raises(InvalidCounts, match=r"The model was fitted on raw counts in .X; show it the same\.$"):
+        model.embed(rna, modality="rna")
 
 
 def test_features_that_name_nothing(refused):

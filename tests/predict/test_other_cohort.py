@@ -59,5 +59,5 @@ def test_counts_are_refused_where_presence_was_fitted(small, quick_fit):
     atac.X = (atac.X > 0).astype(np.float32)
     model = quick_fit(atac, modalities={"atac": dataclasses.replace(mo.ATAC)}, steps=2)
     assert model.spec.modalities["atac"].likelihood == "Bernoulli"
-    with pytest.raises(mo.InvalidCounts, match="fitted on presence"):
+    with pytest.raises(mo.InvalidCounts, match="describes presence"):
         model.embed(small.mdata["atac"].copy())

@@ -194,6 +194,13 @@ def test_the_contrastive_weight_counts_paired_training_cells_only(quick_fit, sma
     assert 0 < n_paired < 50
 
 
+def test_an_accelerator_that_this_machine_lacks(quick_fit, small, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    told = "`accelerator` is 'cuda', but torch finds no such device here; leave it at 'auto'"
+    with pytest.raises(MultiomeError, match=told):
+        quick_fit(small.mdata["rna"], train={"accelerator": "cuda"})
+
+
 def test_configurations_cannot_be_changed():
     with pytest.raises(AttributeError):
         mo.TrainConfig().max_epochs = 3
