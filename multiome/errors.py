@@ -103,6 +103,18 @@ def given_or_default(name: str, value: object, wanted: type[Settings]) -> Settin
     return value
 
 
+def check_flag(name: str, value: object) -> None:
+    """True or False: a word such as ``"no"`` would count as True.
+
+    Raises
+    ------
+    MultiomeError
+        If it is something else.
+    """
+    if not isinstance(value, bool):
+        raise MultiomeError(f"`{name}` must be True or False, got {value!r}.")
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether something is a real number (`bool` is not)."""
     return isinstance(value, Real) and not isinstance(value, bool)

@@ -16,7 +16,7 @@ from multiome.data.dataset import CellDataset
 from multiome.data.keys import check_mapping, only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_values, depth_of, halve, read_matrix
 from multiome.data.spec import DataSpec, ModalitySpec
-from multiome.errors import InvalidPairing, UnknownName, listed
+from multiome.errors import InvalidPairing, UnknownName, check_flag, listed
 from multiome.modalities.base import Modality
 
 
@@ -29,6 +29,7 @@ def prepare(
 ) -> tuple[DataSpec, CellDataset]:
     """Check training data, run every modality's recipe, and return the spec with the cells in memory."""
     check_mapping(modalities)
+    check_flag("drop_empty", drop_empty)
     named = next(iter(modalities)) if modalities else "rna" if isinstance(data, ad.AnnData) else None
     cells = cells_of(data, named)
     chosen = resolve_modalities(list(cells.mods), modalities)
@@ -150,6 +151,7 @@ def read_query(
         If no modality of the data was trained on, or none but the target.
     """
     check_share("min_features", min_features)
+    check_flag("drop_empty", drop_empty)
     if isinstance(data, ad.AnnData):
         key = spec.key(modality) if modality is not None else only_key(spec)
         cells, wanted = cells_of(data, key), {key: key}

@@ -14,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from multiome.data.spec import DataSpec
-from multiome.errors import InvalidModelFile
+from multiome.errors import InvalidModelFile, check_flag
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
@@ -35,6 +35,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
     FileNotFoundError
         If the folder does not exist.
     """
+    check_flag("overwrite", overwrite)
     target = Path(path)
     if target.is_dir():
         raise FileExistsError(f"{target} is a folder; name a file.")

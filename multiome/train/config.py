@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import torch
 
-from multiome.errors import MultiomeError, check_whole, is_number, unknown
+from multiome.errors import MultiomeError, check_flag, check_whole, is_number, unknown
 
 MAX_EPOCHS = 45
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
@@ -28,7 +28,7 @@ class TrainConfig:
     """Optimisation; the defaults were chosen on training cells of real data sets (see the benchmarks page)."""
 
     max_epochs: int | None = None
-    """Passes over the training cells, at most; None is 45, or on small data as many as give ``min_steps``."""
+    """Passes over the training cells, at most; by default 45, or on small data as many as give ``min_steps``."""
     min_steps: int = 1500
     """Optimiser steps that small data get by more passes than 45; not used where ``max_epochs`` is given."""
     batch_size: int = 256
@@ -73,8 +73,7 @@ class TrainConfig:
             raise MultiomeError(f"`weight_decay` must be a number of at least 0, got {self.weight_decay!r}.")
         if self.accelerator not in ACCELERATORS:
             raise unknown("accelerator", self.accelerator, ACCELERATORS)
-        if not isinstance(self.progress_bar, bool):
-            raise MultiomeError(f"`progress_bar` must be True or False, got {self.progress_bar!r}.")
+        check_flag("progress_bar", self.progress_bar)
 
     def check_device(self) -> None:
         """The accelerator exists here; asked when training is about to begin, not where settings are written down.
@@ -104,8 +103,8 @@ class LossWeights:
     elbo: float = 1.0
     """Explaining all observed modalities, given all or a part of them."""
     clip: float | None = None
-    """Contrastive alignment of the modalities of one cell. None is 10, and down to 4 where fewer than 2,500 training
-    cells have several modalities: the fewer the cells, the sooner they are told apart by heart."""
+    """Contrastive alignment of the modalities of one cell. By default 10, and down to 4 where fewer than 2,500
+    training cells have several modalities: the fewer the cells, the sooner they are told apart by heart."""
     prior: float = 1.0
     """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail."""
     balance: float = 0.5
