@@ -19,12 +19,12 @@ from multiome.errors import check_seed, given_or_default
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
+from multiome.predict.arguments import Depth
 from multiome.predict.depth import depth_model
 from multiome.predict.embed import embed
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
 from multiome.predict.prediction import Prediction
-from multiome.predict.states import Depth
 from multiome.predict.translate import translate
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig

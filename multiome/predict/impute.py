@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from multiome.errors import MultiomeError, check_seed, check_whole
+from multiome.predict.arguments import Depth
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.scale import check_scale, draw
-from multiome.predict.states import Depth, Query, ask
+from multiome.predict.states import Query, ask
 from multiome.predict.translate import expected
 
 MAX_BYTES = 4 * 2**30

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from multiome.errors import check_seed
+from multiome.predict.arguments import Depth
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import as_anndata
 from multiome.predict.scale import check_scale, expectation
-from multiome.predict.states import Depth, Query, ask
+from multiome.predict.states import Query, ask
 
 N_STATES = 8
 """Latent states averaged over per cell."""
