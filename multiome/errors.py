@@ -115,6 +115,30 @@ def check_flag(name: str, value: object) -> None:
         raise MultiomeError(f"`{name}` must be True or False, got {value!r}.")
 
 
+def check_probability(name: str, value: object) -> None:
+    """A number in [0, 1).
+
+    Raises
+    ------
+    MultiomeError
+        If it is something else.
+    """
+    if not is_number(value) or not 0 <= value < 1:
+        raise MultiomeError(f"`{name}` must be a number in [0, 1), got {value!r}.")
+
+
+def keep_whole(record: object, *names: str) -> None:
+    """Fields of a frozen record that are positive whole numbers, kept as `int`: files and Lightning mind NumPy's.
+
+    Raises
+    ------
+    MultiomeError
+        If one is something else.
+    """
+    for name in names:
+        object.__setattr__(record, name, check_whole(name, getattr(record, name)))
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether something is a real number (`bool` is not)."""
     return isinstance(value, Real) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unseen
 from multiome.data.covariates import batch_index, check_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
-from multiome.data.keys import check_mapping, only_key, resolve_modalities, wanted_keys
+from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_values, depth_of, halve, read_matrix
 from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.errors import InvalidPairing, UnknownName, check_flag, listed
@@ -28,10 +28,8 @@ def prepare(
     drop_empty: bool,
 ) -> tuple[DataSpec, CellDataset]:
     """Check training data, run every modality's recipe, and return the spec with the cells in memory."""
-    check_mapping(modalities)
     check_flag("drop_empty", drop_empty)
-    named = next(iter(modalities)) if modalities else "rna" if isinstance(data, ad.AnnData) else None
-    cells = cells_of(data, named)
+    cells = cells_of(data, next(iter(modalities), "rna") if isinstance(modalities, Mapping) else "rna")
     chosen = resolve_modalities(list(cells.mods), modalities)
     cells = settled(cells, batch_key)
     cells = replace(cells, mods={k: cells.mods[k] for k in chosen}, rows={k: cells.rows[k] for k in chosen})

@@ -81,8 +81,7 @@ def how_to_fit(key: str) -> str:
     return (
         f"Pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values that are not "
         f"counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} (for example "
-        "mo.RNA.continuous()). "
-        "Keys that `modalities` leaves out are not used."
+        "mo.RNA.continuous()). Keys that `modalities` leaves out are not used."
     )
 
 

@@ -86,13 +86,12 @@ def batch_names(batch_key: str | Sequence[str] | None) -> list[str]:
     MultiomeError
         If one is no name, or named twice.
     """
-    given = (
-        [batch_key]
-        if isinstance(batch_key, str) or not isinstance(batch_key, Iterable) or isinstance(batch_key, Mapping)
-        else list(batch_key)
-    )
-    names = [] if batch_key is None else [name for name in given if isinstance(name, str)]
-    if batch_key is not None and len(names) < len(given):
+    if batch_key is None:
+        return []
+    several = isinstance(batch_key, Iterable) and not isinstance(batch_key, str | Mapping)
+    given = list(batch_key) if several else [batch_key]
+    names = [name for name in given if isinstance(name, str)]
+    if len(names) < len(given):
         raise MultiomeError(
             f"`batch_key` must be the name of a column of obs, or several names, got {batch_key!r}. Where the batches "
             "are at hand as values, store them first: mdata.obs['batch'] = ..., and pass batch_key='batch'."
@@ -160,10 +159,8 @@ def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
 
 def fixed_batch_index(spec: DataSpec, batch: str | int | Sequence[str], n_cells: int) -> np.ndarray:
     """The same level for every cell: predict as if measured there."""
-    levels = [
-        str(level)
-        for level in ([batch] if isinstance(batch, str) or not isinstance(batch, Sequence | np.ndarray) else batch)
-    ]
+    given = [batch] if isinstance(batch, str) or not isinstance(batch, Sequence | np.ndarray) else batch
+    levels = [str(level) for level in given]
     if not spec.covariates:
         raise MultiomeError(f"`batch` is {levels}, but the model was fitted without `batch_key`; leave it out.")
     if len(levels) != len(spec.covariates):

@@ -22,7 +22,8 @@ def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None
         If two keys are recognised as one kind and the user has not said that this is meant.
     """
     if given is not None:
-        check_mapping(given)
+        if not isinstance(given, Mapping):
+            raise TypeError(f"`modalities` must say what each key is, such as {{'rna': mo.RNA}}, got {given!r}.")
         if not given:
             raise MultiomeError(
                 f"`modalities` is empty, so nothing would be used; say what each key ({listed(keys)}) is, such as "
@@ -52,18 +53,6 @@ def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None
             )
         found[key] = recognised
     return found
-
-
-def check_mapping(given: object) -> None:
-    """``modalities`` is a mapping, or None.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    """
-    if given is not None and not isinstance(given, Mapping):
-        raise TypeError(f"`modalities` must say what each key is, such as {{'rna': mo.RNA}}, got {given!r}.")
 
 
 def check_known(key: str, modality: Modality) -> None:

@@ -45,9 +45,8 @@ def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality
     elif not isinstance(x, np.ndarray) and not sp.issparse(x):  # dense on disk
         x = np.asarray(x[:])
     if x.dtype.kind not in "buif":
-        where = ".X" if layer is None else f"layer {layer!r}"
         raise InvalidCounts(
-            f"{key!r}: {where} must hold numbers, but its dtype is {x.dtype}. Convert it, for example "
+            f"{key!r}: {place_of(layer)} must hold numbers, but its dtype is {x.dtype}. Convert it, for example "
             "adata.X = adata.X.astype('float32')."
         )
     csr = sp.csr_matrix(x.astype(np.float32) if x.dtype == np.float16 else x)  # scipy knows no float16
@@ -61,6 +60,11 @@ def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality
     return csr
 
 
+def place_of(layer: str | None) -> str:
+    """Where values lie, as messages call it."""
+    return ".X" if layer is None else f"layer {layer!r}"
+
+
 def checked_values(
     key: str, adata: ad.AnnData, modality: Modality, *, fitted: bool = False
 ) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
@@ -72,8 +76,7 @@ def checked_values(
     names = adata.obs_names, adata.var_names
     check_layer(key, modality.layer, layers)
     values = raw_values(adata, modality.layer, key=key)
-    place = ".X" if modality.layer is None else f"layer {modality.layer!r}"
-    advice = f"The model was fitted on raw counts in {place}; show it the same." if fitted else None
+    advice = f"The model was fitted on raw counts in {place_of(modality.layer)}; show it the same." if fitted else None
     if modality.coverage_layer is None:
         check_values(
             key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from multiome.errors import MultiomeError, check_whole
+from multiome.errors import MultiomeError, keep_whole
 from multiome.likelihoods.base import Likelihood
 from multiome.likelihoods.normal import Normal
 from multiome.nn.transform import Identity, InputTransform
@@ -72,7 +72,7 @@ class Modality:
     """How many of them so many training cells can tell from noise."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n_components", check_whole("n_components", self.n_components))
+        keep_whole(self, "n_components")
         for what, value, wanted in (
             ("likelihood", self.likelihood, Likelihood),
             ("transform", self.transform, InputTransform),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from multiome.errors import MultiomeError, check_whole, is_number
+from multiome.errors import check_probability, keep_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,5 @@ class ModelConfig:
     """Probability of dropping a hidden unit while training."""
 
     def __post_init__(self) -> None:
-        for name in ("n_latent", "n_hidden", "n_features_latent", "n_batch_latent"):
-            object.__setattr__(self, name, check_whole(name, getattr(self, name)))  # NumPy's integers are not saved
-        if not is_number(self.dropout) or not 0 <= self.dropout < 1:
-            raise MultiomeError(f"`dropout` must be a number in [0, 1), got {self.dropout!r}.")
+        keep_whole(self, "n_latent", "n_hidden", "n_features_latent", "n_batch_latent")
+        check_probability("dropout", self.dropout)

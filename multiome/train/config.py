@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import torch
 
-from multiome.errors import MultiomeError, check_flag, check_whole, is_number, unknown
+from multiome.errors import MultiomeError, check_flag, check_probability, is_number, keep_whole, unknown
 
 MAX_EPOCHS = 45
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
@@ -58,13 +58,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.max_epochs is not None:
-            object.__setattr__(self, "max_epochs", check_whole("max_epochs", self.max_epochs))
-        for name in ("min_steps", "batch_size", "patience", "features_per_step"):
-            object.__setattr__(self, name, check_whole(name, getattr(self, name)))  # Lightning minds NumPy's integers
+            keep_whole(self, "max_epochs")
+        keep_whole(self, "min_steps", "batch_size", "patience", "features_per_step")
         for name in ("validation", "part_share", "feature_dropout", "average"):
-            value = getattr(self, name)
-            if not is_number(value) or not 0 <= value < 1:
-                raise MultiomeError(f"`{name}` must be a number in [0, 1), got {value!r}.")
+            check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
             raise MultiomeError(f"`thinning` must be a number in (0, 1], got {self.thinning!r}.")
         if not is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
