@@ -25,6 +25,7 @@ from multiome.predict.embed import embed
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
 from multiome.predict.prediction import Prediction
+from multiome.predict.shrinkage import learn_shrinkage
 from multiome.predict.translate import translate
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
@@ -89,7 +90,8 @@ def fit(
         torch.manual_seed(seed)
         vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance)
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
-    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec)), history)
+    shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
+    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage), history)
 
 
 class Multiome:
@@ -163,6 +165,10 @@ class Multiome:
         drop_empty: bool = False,
     ) -> ad.AnnData:
         """Expected values of one modality in cells where another was measured.
+
+        They lie closer to the average cell of the same batch than the decoder alone would say, by the factor per
+        modality under which the values of cells that `fit` held out were most probable (shrinkage, Copas 1983); with
+        fewer than 20 such cells they are left as they are.
 
         Parameters
         ----------

@@ -238,12 +238,13 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(model
     assert {"whole 1", "nothing 1"} & set(found.stdout.split("\n")), "no kill met an unfinished save"
 
 
-def test_a_model_of_format_1_still_loads_and_embeds_the_same():
-    """What this version saved, every later version must read; ``tests/fixtures/make_model.py`` made it."""
-    path = FIXTURES / "model_format1.multiome"
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_model_of_every_format_still_loads_and_predicts_the_same(number):
+    """What one version saved, every later version must read; ``tests/fixtures/make_model.py`` made the files."""
+    path = FIXTURES / f"model_format{number}.multiome"
     import anndata as ad
 
-    expected = np.load(FIXTURES / "model_format1.npz")
+    expected = np.load(FIXTURES / f"model_format{number}.npz")
     model = Multiome.load(path)
     rna = ad.AnnData(expected["rna"].astype(np.float32))
     rna.obs_names, rna.var_names = [f"cell{i}" for i in range(rna.n_obs)], list(expected["genes"])

@@ -13,7 +13,6 @@ import pyro.distributions as dist
 import torch
 from jaxtyping import Bool, Float, Int
 from pyro import poutine
-from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import BoolTensor, Tensor, nn
 
 from multiome.data.spec import DataSpec
@@ -81,7 +80,7 @@ class MultiomeVAE(nn.Module):
             with poutine.scale(scale=prior_weight):
                 zero = torch.zeros(len(batch), self.n_latent, device=batch.index.device)
                 z = pyro.sample("z", dist.Normal(zero, 1.0, validate_args=False).to_event(1))
-            h = self.trunk(z, self.trunk.batch_effect(batch.batch_index))
+            h = self.hidden(z, batch)
             for key in batch.counts:
                 features = sampled.get(key)
                 channel = self.channel(key)
@@ -93,6 +92,10 @@ class MultiomeVAE(nn.Module):
                 with poutine.mask(mask=observed), poutine.scale(scale=share * self.weights[key]):
                     pyro.sample(key, p.to_event(1), obs=x)
 
+    def hidden(self, z: Float[Tensor, "cell latent"], batch: Batch) -> Float[Tensor, "cell hidden"]:
+        """What all decoders share, at given latent states in the cells' experimental batches."""
+        return self.trunk(z, self.trunk.batch_effect(batch.batch_index))
+
     def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
         """q(z | x), computed once by `encode`."""
         with pyro.plate("cell", self.n_cells, subsample=batch.index), poutine.scale(scale=prior_weight):
@@ -100,17 +103,11 @@ class MultiomeVAE(nn.Module):
             q = dist.Normal(latent.joint.loc, latent.joint.scale, validate_args=False)
             pyro.sample("z", q.to_event(1))
 
-    def decode(
-        self, z: Float[Tensor, "cell latent"], batch: Batch, key: str, exposure: Tensor, features: Tensor | None = None
-    ) -> TorchDistributionMixin:
-        """The distribution of one modality's values at given latent states."""
-        h = self.trunk(z, self.trunk.batch_effect(batch.batch_index))
-        return self.channel(key).decode(h, exposure, features)
-
     def log_likelihoods(self, batch: Batch, latent: Latent) -> dict[str, Float[Tensor, ""]]:
         """Mean log-likelihood per observed cell of each modality, at the posterior mean of the joint state."""
         found = {}
+        h = self.hidden(latent.joint.loc, batch)
         for key in batch.counts:
-            p = self.decode(latent.joint.loc, batch, key, self.exposure(batch, key, None))
+            p = self.channel(key).decode(h, self.exposure(batch, key, None))
             found[key] = p.log_prob(batch.counts[key].dense()).sum(-1)[batch.observed[key]].mean()
         return found

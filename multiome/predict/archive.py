@@ -20,8 +20,9 @@ from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
 from multiome.predict.draft import draft
 from multiome.predict.fitted import Fitted
+from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 1
+FORMAT = 2
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 
 
@@ -59,6 +60,7 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
         "spec.json": json.dumps(fitted.spec.to_json()).encode(),
         "config.json": json.dumps(asdict(fitted.config)).encode(),
         "depth.json": json.dumps(fitted.depth.to_json()).encode(),
+        "shrinkage.json": json.dumps(fitted.shrinkage.to_json()).encode(),
         "history.csv": history.to_csv(index=False).encode(),
         "weights.safetensors": save_tensors(weights),
     }
@@ -103,10 +105,13 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         spec = DataSpec.from_json(json.loads(members["spec.json"]))
         config = ModelConfig(**json.loads(members["config.json"]))
         depth = DepthModel.from_json(json.loads(members["depth.json"]))
+        shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
+        if label["format"] > 1:
+            shrinkage = Shrinkage.from_json(json.loads(members["shrinkage.json"]))
         history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
         vae = MultiomeVAE(spec, config)
         vae.load_state_dict(load_tensors(members["weights.safetensors"]))
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
     vae.eval()
-    return Fitted(vae, spec, config, depth), history
+    return Fitted(vae, spec, config, depth, shrinkage), history

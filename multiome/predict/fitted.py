@@ -1,4 +1,4 @@
-"""What the verbs read: a trained model, what it was built for, and how depth carries over between modalities."""
+"""What the verbs read: a trained model, what it was built for, and what was learnt of its predictions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from multiome.data.spec import DataSpec
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
+from multiome.predict.shrinkage import Shrinkage
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Fitted:
     spec: DataSpec
     config: ModelConfig
     depth: DepthModel
+    shrinkage: Shrinkage
 
     @property
     def device(self) -> torch.device:

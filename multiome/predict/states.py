@@ -70,7 +70,9 @@ class Query:
         features = None if scale in WHOLE_CELL else self.feature_index()
         if self.fitted.spec.modalities[self.target].coverage_layer is not None:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
-        return self.fitted.vae.decode(z, block.batch, self.target, exposure, features), total
+        vae = self.fitted.vae
+        h = self.fitted.shrinkage.apply(vae, vae.hidden(z, block.batch), block.batch.batch_index, self.target)
+        return vae.channel(self.target).decode(h, exposure, features), total
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""

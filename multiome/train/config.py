@@ -40,7 +40,7 @@ class TrainConfig:
     patience: int = 10
     """Checks of the held-out cells without a better score before training stops."""
     validation: float = 0.1
-    """Share of the cells held out to tell when to stop."""
+    """Share of the cells held out to tell when to stop, and how far predictions may lie from the average cell."""
     features_per_step: int = 2500
     """Features per modality whose likelihood a step evaluates, a fresh random sample each step."""
     thinning: float = 0.7
