@@ -26,6 +26,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
 from multiome.predict.prediction import Prediction
 from multiome.predict.shrinkage import learn_shrinkage
+from multiome.predict.totals import match_totals
 from multiome.predict.translate import translate
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
@@ -91,6 +92,7 @@ def fit(
         vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance)
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
     shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
+    match_totals(vae, cells, shrinkage, features_per_step=train.features_per_step, seed=seed)
     return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage), history)
 
 

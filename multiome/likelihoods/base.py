@@ -52,6 +52,9 @@ class Likelihood(nn.Module, ABC):
         ``exposure`` is the depth relative to the training median; for methylation it is the coverage of each site.
         """
 
+    def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
+        """Multiply the mean of each feature, where one parameter does so; otherwise nothing happens."""
+
 
 def pick(parameter: Float[Tensor, " all"], features: Int[Tensor, " feature"] | None) -> Float[Tensor, " feature"]:
     """A parameter of the decoded features."""

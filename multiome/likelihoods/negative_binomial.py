@@ -81,6 +81,11 @@ class NegativeBinomial(Likelihood):
             self.base.copy_(rate.log())
             self.log_theta.copy_((1 / excess.clamp(0.02, 20)).log())
 
+    def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
+        """Exactly: the base is the logarithm of a factor."""
+        with torch.no_grad():
+            self.base += ratio.log()
+
     def forward(
         self,
         outputs: Float[Tensor, "1 cell feature"],

@@ -63,6 +63,11 @@ class Poisson(Likelihood):
         with torch.no_grad():
             self.base.copy_(((values.column_sum() + PSEUDOCOUNT) / exposure.sum()).log())
 
+    def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
+        """Exactly: the base is the logarithm of a factor."""
+        with torch.no_grad():
+            self.base += ratio.log()
+
     def forward(
         self,
         outputs: Float[Tensor, "1 cell feature"],

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from multiome.likelihoods.bernoulli import Bernoulli
 from multiome.likelihoods.beta_binomial import BetaBinomial
+from multiome.likelihoods.negative_binomial import NegativeBinomial
 from multiome.likelihoods.normal import Normal
+from multiome.likelihoods.poisson import Poisson
 from multiome.likelihoods.protein_mixture import ProteinMixture
 
 N_SAMPLES = 20_000
@@ -95,6 +97,14 @@ def test_exposure_scales_the_mean(case):
         torch.testing.assert_close(twice[keep], 2 * once[keep], rtol=1e-2, atol=1e-6)
     else:
         torch.testing.assert_close(twice, 2 * once if case.likelihood.is_count else once)
+
+
+def test_means_are_scaled_by_the_ratio_or_not_at_all(case):
+    outputs = case.outputs(0.5, 8)
+    before, ratio = case.decode(outputs).mean.detach(), torch.linspace(0.5, 2, case.values.shape[1])
+    case.likelihood.scale_means(ratio)
+    scales = isinstance(case.likelihood, (Poisson, NegativeBinomial))
+    torch.testing.assert_close(case.decode(outputs).mean, before * ratio if scales else before)
 
 
 def test_outputs_of_zero_are_the_average_profile(case):
