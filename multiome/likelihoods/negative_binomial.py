@@ -84,7 +84,7 @@ class NegativeBinomial(Likelihood):
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
         """Exactly: the base is the logarithm of a factor."""
         with torch.no_grad():
-            self.base += ratio.log()
+            self.base.add_(ratio.log())
 
     def forward(
         self,

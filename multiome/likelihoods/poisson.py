@@ -66,7 +66,7 @@ class Poisson(Likelihood):
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
         """Exactly: the base is the logarithm of a factor."""
         with torch.no_grad():
-            self.base += ratio.log()
+            self.base.add_(ratio.log())
 
     def forward(
         self,
