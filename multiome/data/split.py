@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+MIN_HELD_OUT = 20
+"""Fewer cells cannot tell when to stop: none are held out."""
+
 
 def split(observed: np.ndarray, *, validation: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Random training and validation cells, the same share of every pattern of measured modalities.
@@ -13,7 +16,8 @@ def split(observed: np.ndarray, *, validation: float, seed: int) -> tuple[np.nda
     observed
         Which cells have which modality, boolean (cells x modalities).
     validation
-        Share of the cells to hold out; a pattern with few cells may keep all of them for training.
+        Share of the cells to hold out; a pattern with few cells may keep all of them for training. Where the share
+        is fewer than 20 cells, none are held out.
 
     Returns
     -------
@@ -25,4 +29,6 @@ def split(observed: np.ndarray, *, validation: float, seed: int) -> tuple[np.nda
     for pattern in range(len(patterns)):
         cells = rng.permutation(np.flatnonzero(member.ravel() == pattern))
         held_out[cells[: round(validation * len(cells))]] = True
+    if held_out.sum() < MIN_HELD_OUT:
+        held_out[:] = False
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

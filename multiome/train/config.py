@@ -12,6 +12,8 @@ from multiome.errors import MultiomeError, check_flag, check_probability, is_num
 
 MAX_EPOCHS = 45
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
+FEW_STEPS = 100
+"""Steps where a user says nothing and too few cells could be held out to tell when to stop."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
 
@@ -28,7 +30,8 @@ class TrainConfig:
     """Optimisation; the defaults were chosen on training cells of real data sets (see the benchmarks page)."""
 
     max_epochs: int | None = None
-    """Passes over the training cells, at most; by default 45, or on small data as many as give ``min_steps``."""
+    """Passes over the training cells, at most; by default 45, or on small data as many as give ``min_steps``, or 100
+    steps where too few cells (fewer than 20) could be held out to tell when to stop."""
     min_steps: int = 1500
     """Optimiser steps that small data get by more passes than 45; not used where ``max_epochs`` is given."""
     batch_size: int = 256
@@ -40,7 +43,8 @@ class TrainConfig:
     patience: int = 10
     """Checks of the held-out cells without a better score before training stops."""
     validation: float = 0.1
-    """Share of the cells held out to tell when to stop, and how far predictions may lie from the average cell."""
+    """Share of the cells held out to tell when to stop, and how far predictions may lie from the average cell;
+    none where they would be fewer than 20."""
     features_per_step: int = 2500
     """Features per modality whose likelihood a step evaluates, a fresh random sample each step."""
     thinning: float = 0.7
@@ -86,10 +90,12 @@ class TrainConfig:
                 "say 'cpu'."
             )
 
-    def n_epochs(self, steps_per_epoch: int) -> int:
-        """Passes over the training cells, at most: what the user says, else 45 or as many as give ``min_steps``."""
+    def n_epochs(self, steps_per_epoch: int, n_held_out: int) -> int:
+        """Passes over the training cells, at most: what the user says, else as `max_epochs` tells."""
         if self.max_epochs is not None:
             return self.max_epochs
+        if self.validation > 0 and not n_held_out:
+            return math.ceil(FEW_STEPS / steps_per_epoch)
         return max(MAX_EPOCHS, math.ceil(self.min_steps / steps_per_epoch))
 
 

@@ -110,14 +110,20 @@ def test_cells_without_any_modality_are_left_out(mosaic):
 
 
 def test_split_keeps_every_pattern():
-    observed = np.repeat([[True, True], [True, False], [False, True]], [60, 30, 10], axis=0)
+    observed = np.repeat([[True, True], [True, False], [False, True]], [120, 60, 20], axis=0)
     train, held_out = split(observed, validation=0.1, seed=0)
-    assert sorted([*train, *held_out]) == list(range(100))
-    assert [int((held_out < 60).sum()), int(((held_out >= 60) & (held_out < 90)).sum())] == [6, 3]
-    assert (held_out >= 90).sum() == 1
+    assert sorted([*train, *held_out]) == list(range(200))
+    assert [int((held_out < 120).sum()), int(((held_out >= 120) & (held_out < 180)).sum())] == [12, 6]
+    assert (held_out >= 180).sum() == 2
     again = split(observed, validation=0.1, seed=0)
     assert all(np.array_equal(a, b) for a, b in zip((train, held_out), again, strict=True))
     assert not np.array_equal(split(observed, validation=0.1, seed=1)[1], held_out)
+
+
+@pytest.mark.parametrize(("n_cells", "n_held_out"), [(194, 0), (195, 20), (200, 20)])
+def test_too_few_cells_to_tell_when_to_stop_are_not_held_out(n_cells, n_held_out):
+    train, held_out = split(np.ones((n_cells, 2), dtype=bool), validation=0.1, seed=0)
+    assert (len(train), len(held_out)) == (n_cells - n_held_out, n_held_out)
 
 
 def test_split_of_few_cells():

@@ -155,12 +155,27 @@ def test_max_epochs_is_the_most_however_few_the_steps(quick_fit, small, min_step
 @pytest.mark.parametrize(("given", "n_epochs"), [({}, 45), ({"min_steps": 91}, 46), ({"max_epochs": 7}, 7)])
 def test_small_data_get_more_epochs_unless_the_user_says_how_many(given, n_epochs):
     config = mo.TrainConfig(**{"min_steps": 1} | given)
-    assert config.n_epochs(steps_per_epoch=2) == n_epochs
+    assert config.n_epochs(steps_per_epoch=2, n_held_out=20) == n_epochs
 
 
 def test_the_built_in_number_of_epochs():
-    assert mo.TrainConfig().n_epochs(steps_per_epoch=1) == 1500
-    assert mo.TrainConfig().n_epochs(steps_per_epoch=1000) == 45
+    assert mo.TrainConfig().n_epochs(steps_per_epoch=1, n_held_out=20) == 1500
+    assert mo.TrainConfig().n_epochs(steps_per_epoch=1000, n_held_out=20) == 45
+
+
+def test_where_nothing_tells_when_to_stop_training_is_short():
+    assert mo.TrainConfig().n_epochs(steps_per_epoch=3, n_held_out=0) == 34
+    assert mo.TrainConfig(max_epochs=7).n_epochs(steps_per_epoch=3, n_held_out=0) == 7
+    assert mo.TrainConfig(validation=0).n_epochs(steps_per_epoch=3, n_held_out=0) == 500  # the user's own wish
+
+
+def test_few_cells_are_all_learnt_from(small):
+    model = mo.fit(
+        small.mdata[:80]["rna"], config=mo.ModelConfig(n_latent=4, n_hidden=8),
+        train=mo.TrainConfig(batch_size=40, progress_bar=False, accelerator="cpu"),
+    )  # fmt: skip
+    assert set(model.history["cells"]) == {"train"}
+    assert model.history["epoch"].max() == 49
 
 
 @pytest.mark.parametrize("given", [{"n_latent": 0}, {"n_hidden": -1}, {"dropout": 1.0}, {"dropout": -0.1}], ids=str)
