@@ -16,8 +16,8 @@ def split(observed: np.ndarray, *, validation: float, seed: int) -> tuple[np.nda
     observed
         Which cells have which modality, boolean (cells x modalities).
     validation
-        Share of the cells to hold out; a pattern with few cells may keep all of them for training. Where the share
-        is fewer than 20 cells, none are held out.
+        Share of the cells to hold out; a pattern with few cells may keep all of them for training. Where they
+        would be fewer than 20 in all, none are held out.
 
     Returns
     -------

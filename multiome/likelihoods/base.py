@@ -26,6 +26,8 @@ class Likelihood(nn.Module, ABC):
     """Decoder outputs per feature."""
     is_count: ClassVar[bool] = True
     """Whether the values are non-negative whole numbers."""
+    scales_means: ClassVar[bool] = False
+    """Whether `scale_means` does what it says."""
 
     def __init__(self, n_features: int) -> None:
         super().__init__()
@@ -53,7 +55,8 @@ class Likelihood(nn.Module, ABC):
         """
 
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
-        """Multiply the mean of each feature, where one parameter does so; otherwise nothing happens."""
+        """Multiply the mean of each feature; only where `scales_means`, because one parameter does so."""
+        raise NotImplementedError
 
 
 def pick(parameter: Float[Tensor, " all"], features: Int[Tensor, " feature"] | None) -> Float[Tensor, " feature"]:

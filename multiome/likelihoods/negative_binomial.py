@@ -63,6 +63,8 @@ class MeanDispersion(TorchDistribution):
 class NegativeBinomial(Likelihood):
     """``x ~ NB(mean = exposure * exp(base + output), theta)``."""
 
+    scales_means: ClassVar[bool] = True
+
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
         self.base = nn.Parameter(torch.zeros(n_features))

@@ -54,6 +54,8 @@ class LogRate(TorchDistribution):
 class Poisson(Likelihood):
     """``x ~ Poisson(exposure * exp(base + output))``."""
 
+    scales_means: ClassVar[bool] = True
+
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
         self.base = nn.Parameter(torch.zeros(n_features))

@@ -8,6 +8,8 @@ import torch
 def antithetic(n: int, n_latent: int, rng: torch.Generator) -> list[tuple[torch.Tensor, float]]:
     """Standard normal draws for the latent state and for the log depth, in pairs of opposite sign.
 
+    ``n`` is even, and at least 8: fewer leave the state too little freedom.
+
     Few draws go far because their moments are exact: mean 0, variance 1 in each dimension, and no correlation between
     depth and state. Depth has one dimension, so its draws are evenly spaced quantiles.
     """

@@ -2,7 +2,8 @@
 
 A decoder knows its training cells too well: what it predicts for other cells lies too far from the average. One factor
 per modality, between 0 (all cells are average) and 1 (what the decoder says), is chosen so that the values of held-out
-cells are most probable given their other modalities (Copas 1983, doi:10.1111/j.2517-6161.1983.tb01258.x).
+cells are most probable given their other modalities (Copas 1983, doi:10.1111/j.2517-6161.1983.tb01258.x). Where
+they say little, because they are few or the model learnt little, it stays near 1.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ MIN_CELLS, MAX_CELLS = 20, 500
 """Held-out cells looked at; below the least, predictions are left as they are."""
 MAX_FEATURES = 2_500
 """Features looked at."""
-N_DRAWS = 4
+N_DRAWS = 8
 """Latent states averaged over per held-out cell."""
+BELIEF = 0.1
+"""Standard deviation of the prior belief that a factor is 1."""
 N_STATES = 256
 """Training cells whose average is the average cell."""
 
@@ -41,12 +44,17 @@ class Shrinkage:
     states: np.ndarray
     """Latent states of some training cells (cells x latent)."""
 
+    def centre(
+        self, vae: MultiomeVAE, batch_index: Int[Tensor, "cell covariate"], target: str
+    ) -> Float[Tensor, "cell hidden"] | None:
+        """Where trunk outputs are moved to: the average cell of the same batch; None where they stay as they are."""
+        return None if self.factors.get(target, 1.0) == 1 else self.average(vae, batch_index)
+
     def apply(
-        self, vae: MultiomeVAE, h: Float[Tensor, "cell hidden"], batch_index: Int[Tensor, "cell covariate"], target: str
+        self, h: Float[Tensor, "cell hidden"], centre: Float[Tensor, "cell hidden"] | None, target: str
     ) -> Float[Tensor, "cell hidden"]:
-        """Trunk outputs, moved towards those of the average cell of the same experimental batch."""
-        factor = self.factors.get(target, 1.0)
-        return h if factor == 1 else torch.lerp(self.average(vae, batch_index), h, factor)
+        """Trunk outputs, moved towards the `centre` of their cells."""
+        return h if centre is None else torch.lerp(centre, h, self.factors[target])
 
     def average(self, vae: MultiomeVAE, batch_index: Int[Tensor, "cell covariate"]) -> Float[Tensor, "cell hidden"]:
         """Mean trunk output of all states, were they in each cell's experimental batch."""
@@ -65,7 +73,8 @@ class Shrinkage:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Shrinkage:
         """The inverse of `to_json`."""
-        return cls(dict(value["factors"]), np.asarray(value["states"], dtype=float))
+        states = np.asarray(value["states"], dtype=float)
+        return cls(dict(value["factors"]), states if len(states) else np.zeros((0, 0)))
 
     @classmethod
     def none(cls, n_latent: int) -> Shrinkage:
@@ -77,7 +86,7 @@ class Shrinkage:
 def learn_shrinkage(
     vae: MultiomeVAE, cells: CellDataset, rows: np.ndarray, held_out: np.ndarray, *, seed: int
 ) -> Shrinkage:
-    """The factor of every modality that held-out cells have beside others; 1 where there are too few such cells."""
+    """The factor of every modality that held-out cells have beside others; none where there are too few such cells."""
     rng = np.random.default_rng(seed)
     device = next(vae.parameters()).device
     some = np.sort(rng.permutation(rows)[:N_STATES])
@@ -100,7 +109,7 @@ def learn_shrinkage(
 def best_factor(
     vae: MultiomeVAE, batch: Batch, key: str, *, average: Float[Tensor, "cell hidden"], rng: np.random.Generator
 ) -> float:
-    """The factor under which each value of some cells is most probable, given their other modalities."""
+    """The most probable factor, by each value of some cells given their other modalities and by the belief in 1."""
     features = None
     n_features = vae.channel(key).likelihood.n_features
     if n_features > MAX_FEATURES:
@@ -115,7 +124,8 @@ def best_factor(
     def surprise(factor: float) -> float:
         shrunk = (torch.lerp(average, h, factor) for h in told)
         each = [vae.channel(key).decode(h, exposure, features).log_prob(x) for h in shrunk]
-        return -float(torch.logsumexp(torch.stack(each), 0).sum(dtype=torch.float64))
+        told_so = float(torch.logsumexp(torch.stack(each), 0).sum(dtype=torch.float64))
+        return ((1 - factor) / BELIEF) ** 2 / 2 - told_so
 
     best = minimize_scalar(surprise, bounds=(0, 1), method="bounded", options={"xatol": 0.01})
     return round(float(best.x), 3) if best.fun < surprise(1.0) else 1.0

@@ -58,7 +58,8 @@ class Query:
             batch = self.cells.take(index).to(self.fitted.device)
             q = posterior(self.fitted, self.cells, batch)
             loc, scale = self.log_depth(index, q)
-            yield Block(index, batch, q, as_column(loc), as_column(scale))
+            centre = self.fitted.shrinkage.centre(self.fitted.vae, batch.batch_index, self.target)
+            yield Block(index, batch, q, as_column(loc), as_column(scale), centre)
 
     def decode(self, block: Block, z: Tensor, noise: Tensor | float, scale: str) -> tuple[Any, Tensor]:
         """The distribution of the target at given states, and each cell's total count (cell x 1).
@@ -71,7 +72,7 @@ class Query:
         if self.fitted.spec.modalities[self.target].coverage_layer is not None:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
         vae = self.fitted.vae
-        h = self.fitted.shrinkage.apply(vae, vae.hidden(z, block.batch), block.batch.batch_index, self.target)
+        h = self.fitted.shrinkage.apply(vae.hidden(z, block.batch), block.centre, self.target)
         return vae.channel(self.target).decode(h, exposure, features), total
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
@@ -108,6 +109,8 @@ class Block:
     log_depth: Tensor
     log_depth_std: Tensor
     """Expected log exposure of the target, and its standard deviation (cell x 1)."""
+    centre: Tensor | None
+    """Trunk outputs of the average cell, towards which predictions are moved (cell x hidden)."""
 
     def exposure(self, noise: Tensor | float) -> Tensor:
         """The target's exposure (cell x 1), uncertain where it was predicted; ``noise`` is standard normal."""

@@ -1,7 +1,8 @@
-"""Predicted totals of each feature that equal the counted ones.
+"""Predicted totals of each RNA or ATAC count that come near the counted ones.
 
 Where a step evaluates a random sample of the features, each feature's average is learnt from few of the steps and ends
-some 10 % off. Afterwards it can be set at once: over all cells, what is predicted adds up to what was counted.
+some 10 % off. Afterwards it can be set at once: over all cells, what is predicted adds up to what was
+counted, but for features with few counts. Binary peaks, proteins and methylation are left as they are.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ BELIEF = 10.0
 def match_totals(
     vae: MultiomeVAE, cells: CellDataset, shrinkage: Shrinkage, *, features_per_step: int, seed: int
 ) -> None:
-    """Correct, in place, the averages of every modality of which training evaluated a sample of the features."""
+    """Correct, in place, the averages of the modalities of which training evaluated a sample of the features."""
     rng = np.random.default_rng(seed)
     for key in vae.keys:
         likelihood = vae.channel(key).likelihood
-        if likelihood.n_features > features_per_step:
+        if likelihood.scales_means and likelihood.n_features > features_per_step:
             rows = rng.permutation(np.flatnonzero(cells.observed(key)))[:MAX_CELLS]
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             counted, predicted = totals(vae, cells, shrinkage, key, rows=np.sort(rows), noise=noise)
@@ -49,7 +50,7 @@ def totals(
         alone = ~torch.stack(others).any(0) if others else batch.observed[key]
         q = product_of_experts(vae.encode(batch).per_modality, {**batch.observed, key: alone})
         z = q.loc + q.scale * torch.randn(q.loc.shape, generator=noise).to(device)
-        h = shrinkage.apply(vae, vae.hidden(z, batch), batch.batch_index, key)
+        h = shrinkage.apply(vae.hidden(z, batch), shrinkage.centre(vae, batch.batch_index, key), key)
         predicted += channel.decode(h, vae.exposure(batch, key, None)).mean.sum(0)
         counted += batch.counts[key].column_sum()
     return counted.float(), predicted.float()

@@ -13,7 +13,10 @@ from multiome.errors import MultiomeError, check_flag, check_probability, is_num
 MAX_EPOCHS = 45
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
 FEW_STEPS = 100
-"""Steps where a user says nothing and too few cells could be held out to tell when to stop."""
+"""Steps on fewer than `FEW_CELLS` cells, none of which can be held out to tell when to stop."""
+FEW_CELLS = 200
+MIN_STEPS = 1500
+"""Steps that small data get by more passes than 45."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
 
@@ -30,10 +33,10 @@ class TrainConfig:
     """Optimisation; the defaults were chosen on training cells of real data sets (see the benchmarks page)."""
 
     max_epochs: int | None = None
-    """Passes over the training cells, at most; by default 45, or on small data as many as give ``min_steps``, or 100
-    steps where too few cells (fewer than 20) could be held out to tell when to stop."""
-    min_steps: int = 1500
-    """Optimiser steps that small data get by more passes than 45; not used where ``max_epochs`` is given."""
+    """Passes over the training cells, at most; by default 45, or on small data as many as give ``min_steps``."""
+    min_steps: int | None = None
+    """Optimiser steps that small data get by more passes than 45; not used where ``max_epochs`` is given. By default
+    1,500, and 100 in all on fewer than 200 cells, of which too few could be held out to tell when to stop."""
     batch_size: int = 256
     """Cells per step."""
     learning_rate: float = 2e-3
@@ -63,7 +66,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.max_epochs is not None:
             keep_whole(self, "max_epochs")
-        keep_whole(self, "min_steps", "batch_size", "patience", "features_per_step")
+        if self.min_steps is not None:
+            keep_whole(self, "min_steps")
+        keep_whole(self, "batch_size", "patience", "features_per_step")
         for name in ("validation", "part_share", "feature_dropout", "average"):
             check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
@@ -90,13 +95,13 @@ class TrainConfig:
                 "say 'cpu'."
             )
 
-    def n_epochs(self, steps_per_epoch: int, n_held_out: int) -> int:
-        """Passes over the training cells, at most: what the user says, else as `max_epochs` tells."""
+    def n_epochs(self, steps_per_epoch: int, *, n_cells: int, n_held_out: int) -> int:
+        """Passes over the training cells, at most: what the user says, else as ``min_steps`` tells."""
         if self.max_epochs is not None:
             return self.max_epochs
-        if self.validation > 0 and not n_held_out:
+        if self.min_steps is None and self.validation > 0 and not n_held_out and n_cells < FEW_CELLS:
             return math.ceil(FEW_STEPS / steps_per_epoch)
-        return max(MAX_EPOCHS, math.ceil(self.min_steps / steps_per_epoch))
+        return max(MAX_EPOCHS, math.ceil((self.min_steps or MIN_STEPS) / steps_per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def train(
     Losses per epoch (``epoch``, ``cells``, ``loss``, ``value``).
     """
     batches = loader(cells, rows, config.batch_size, seed=seed)
-    n_epochs = config.n_epochs(len(batches.sampler), len(held_out))  # type: ignore[arg-type]
+    n_epochs = config.n_epochs(len(batches.sampler), n_cells=len(rows), n_held_out=len(held_out))  # type: ignore[arg-type]
     n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
     task = IntegrationTask(vae, config, weights, n_paired=n_paired)
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=BURN_IN)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from multiome.data.build import prepare, resolve_modalities
+from multiome.predict import shrinkage
 from multiome.predict.shrinkage import Shrinkage, learn_shrinkage
 
 
@@ -32,8 +33,9 @@ def exaggerate(vae, key: str, times: float, average: torch.Tensor) -> None:
         channel.head.embedding *= times
 
 
-def test_a_decoder_that_says_too_much_is_taken_back_by_as_much(vae, cells):
+def test_a_decoder_that_says_too_much_is_taken_back_by_as_much(vae, cells, monkeypatch):
     """A factor of f / 2 on twice the difference is a factor of f on the difference."""
+    monkeypatch.setattr(shrinkage, "BELIEF", np.inf)
     everyone = np.arange(len(cells))
     vae.trunk.batch_effects[0].data.zero_()  # one average cell for both batches
     states = learn_shrinkage(vae, cells, everyone, everyone[:0], seed=0)
@@ -56,13 +58,23 @@ def test_what_a_modality_says_of_itself_is_no_evidence(vae, cells):
     assert "met" not in learnt.factors
 
 
+def test_a_model_that_learnt_nothing_is_left_alone(vae, cells):
+    """Its differences from the average are noise that hardly changes a probability: no evidence against them."""
+    everyone = np.arange(len(cells))
+    with torch.no_grad():
+        vae.channel("rna").head.embedding.normal_(std=0.01)
+    assert learn_shrinkage(vae, cells, everyone, everyone[:30], seed=0).factors["rna"] > 0.9
+
+
 def test_few_held_out_cells_change_nothing(vae, cells):
     everyone = np.arange(len(cells))
     assert learn_shrinkage(vae, cells, everyone, everyone[:19], seed=0).factors == {}
     assert learn_shrinkage(vae, cells, everyone, everyone[:0], seed=0).factors == {}
     h = torch.randn(3, 8)
     none = Shrinkage.none(vae.n_latent)
-    assert none.apply(vae, h, torch.zeros(3, 1, dtype=torch.long), "rna") is h
+    centre = none.centre(vae, torch.zeros(3, 1, dtype=torch.long), "rna")
+    assert centre is None
+    assert none.apply(h, centre, "rna") is h
 
 
 def test_a_factor_of_zero_leaves_the_average_cell_of_each_batch(model, small):
@@ -83,10 +95,10 @@ def test_a_factor_of_zero_leaves_the_average_cell_of_each_batch(model, small):
 
 
 def test_it_survives_json(model):
-    shrinkage = replace(model._fitted.shrinkage, factors={"rna": 0.831, "atac": 1.0})
-    again = Shrinkage.from_json(shrinkage.to_json())
-    assert again.factors == shrinkage.factors
-    np.testing.assert_array_equal(again.states, shrinkage.states)
+    one = replace(model._fitted.shrinkage, factors={"rna": 0.831, "atac": 1.0})
+    again = Shrinkage.from_json(one.to_json())
+    assert again.factors == one.factors
+    np.testing.assert_array_equal(again.states, one.states)
 
 
 def test_new_cells_are_predicted_better(quick_fit):
@@ -103,14 +115,14 @@ def test_new_cells_are_predicted_better(quick_fit):
     exaggerate(fitted.vae, "atac", 3.0, fitted.shrinkage.average(fitted.vae, torch.zeros(1, 0, dtype=torch.long)))
     modalities = resolve_modalities(["rna", "atac"], None)
     cells = prepare(learnt, modalities=modalities, batch_key=None, drop_empty=False)[1]
-    shrinkage = learn_shrinkage(fitted.vae, cells, np.arange(200), np.arange(200, 300), seed=0)
+    learnt_so = learn_shrinkage(fitted.vae, cells, np.arange(200), np.arange(200, 300), seed=0)
     truth = new["atac"].X.toarray()
 
-    def surprise(shrinkage: Shrinkage) -> float:
+    def surprise(used: Shrinkage) -> float:
         fitted_so = copy.copy(model)
-        fitted_so._fitted = replace(fitted, shrinkage=shrinkage)
+        fitted_so._fitted = replace(fitted, shrinkage=used)
         rate = fitted_so.translate(new["rna"], source="rna", target="atac", depth=truth.sum(1)).X
         return float((rate - truth * np.log(rate)).sum())
 
-    assert shrinkage.factors["atac"] < 0.6
-    assert surprise(shrinkage) < surprise(Shrinkage.none(fitted.vae.n_latent))
+    assert learnt_so.factors["atac"] < 0.6
+    assert surprise(learnt_so) < surprise(Shrinkage.none(fitted.vae.n_latent))
