@@ -114,18 +114,7 @@ class Multiome:
         return self._history.copy()
 
     def __repr__(self) -> str:
-        lines = [
-            f"  {key}: {s.kind}, {len(s.features):,} features, {s.n_cells:,} cells, {s.likelihood}"
-            + "".join(f"\n    {note}" for note in s.notes)
-            for key, s in self.spec.modalities.items()
-        ]
-        lines += [
-            f"  {key}: predicted differences from the average cell are multiplied by {factor:.2f}"
-            for key, factor in self._fitted.shrinkage.factors.items()
-            if factor < 1
-        ]
-        lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
-        return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])
+        return self._fitted.describe()
 
     def embed(
         self,

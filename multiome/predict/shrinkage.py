@@ -73,8 +73,7 @@ class Shrinkage:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Shrinkage:
         """The inverse of `to_json`."""
-        states = np.asarray(value["states"], dtype=float)
-        return cls(dict(value["factors"]), states if len(states) else np.zeros((0, 0)))
+        return cls(dict(value["factors"]), np.asarray(value["states"], dtype=float))
 
     @classmethod
     def none(cls, n_latent: int) -> Shrinkage:

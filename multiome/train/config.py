@@ -64,11 +64,8 @@ class TrainConfig:
     """Whether to show losses while training."""
 
     def __post_init__(self) -> None:
-        if self.max_epochs is not None:
-            keep_whole(self, "max_epochs")
-        if self.min_steps is not None:
-            keep_whole(self, "min_steps")
-        keep_whole(self, "batch_size", "patience", "features_per_step")
+        given = [name for name in ("max_epochs", "min_steps") if getattr(self, name) is not None]
+        keep_whole(self, *given, "batch_size", "patience", "features_per_step")
         for name in ("validation", "part_share", "feature_dropout", "average"):
             check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
