@@ -6,6 +6,7 @@ from multiome.api import Multiome as Multiome
 from multiome.api import fit as fit
 from multiome.data.readers import read_10x as read_10x
 from multiome.errors import InvalidCounts as InvalidCounts
+from multiome.errors import InvalidGraph as InvalidGraph
 from multiome.errors import InvalidModelFile as InvalidModelFile
 from multiome.errors import InvalidPairing as InvalidPairing
 from multiome.errors import MultiomeError as MultiomeError
@@ -13,6 +14,7 @@ from multiome.errors import MultiomeWarning as MultiomeWarning
 from multiome.errors import SpecMismatch as SpecMismatch
 from multiome.errors import TrainingDiverged as TrainingDiverged
 from multiome.errors import UnknownName as UnknownName
+from multiome.graph.guidance import GuidanceGraph as GuidanceGraph
 from multiome.modalities.atac import ATAC as ATAC
 from multiome.modalities.base import Modality as Modality
 from multiome.modalities.methylation import METHYLATION as METHYLATION

@@ -37,6 +37,10 @@ class InvalidModelFile(MultiomeError):
     """A file that is not a saved model, or only part of one."""
 
 
+class InvalidGraph(MultiomeError):
+    """Prior knowledge that is no guidance graph: an edge twice with two signs, coordinates that do not fit, no edge."""
+
+
 class TrainingDiverged(MultiomeError):
     """A loss that became NaN or infinite."""
 

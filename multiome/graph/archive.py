@@ -1,0 +1,101 @@
+"""A graph's arrays as one ``.npz`` without pickle: a format version, names as JSON, numbers as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from multiome.errors import InvalidGraph, check_flag
+from multiome.graph.checks import DTYPES, LEVELS
+
+FORMAT = 1
+"""Raised when older versions of the package could not read the file; this version reads every format up to it."""
+
+
+def write(file: BinaryIO, vertices: pd.MultiIndex, edges: pd.DataFrame, report: tuple[str, ...]) -> None:
+    """Write into an open binary file; the same graph gives the same bytes."""
+    modalities = vertices.unique("modality")
+    text = {
+        "package": "multiome",
+        "content": "guidance graph",
+        "format": FORMAT,
+        "modalities": list(modalities),
+        "features": list(vertices.get_level_values("feature")),
+        "report": list(report),
+    }
+    np.savez_compressed(
+        file,
+        text=np.frombuffer(json.dumps(text).encode(), dtype=np.uint8),
+        modality=modalities.get_indexer(vertices.get_level_values("modality")).astype(np.int32),
+        **{name: edges[name].to_numpy(dtype) for name, dtype in DTYPES.items()},
+    )
+
+
+def read(file: BinaryIO | Path, name: str) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+    """Vertices, edges and report of what `write` wrote.
+
+    Raises
+    ------
+    InvalidGraph
+        If it is no graph, cut short, or of a newer format; ``name`` says what was read.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as members:
+            text: dict[str, Any] = json.loads(members["text"].tobytes())
+            arrays = {key: members[key] for key in members.files if key != "text"}
+    except PermissionError:
+        raise
+    except Exception as error:  # what reading a damaged archive may raise is not a closed list
+        raise InvalidGraph(
+            f"{name} is not a whole guidance graph saved by multiome ({type(error).__name__}: {error}). It may be "
+            "truncated, or another kind of file."
+        ) from error
+    if not isinstance(text, dict) or text.get("content") != "guidance graph" or not isinstance(text.get("format"), int):
+        raise InvalidGraph(f"{name} is an archive of arrays, but not a guidance graph saved by multiome.")
+    if text["format"] > FORMAT:
+        raise InvalidGraph(
+            f"{name} has format {text['format']}, this version of multiome reads up to {FORMAT}; "
+            "update multiome to load it."
+        )
+    try:
+        keys = np.array(text["modalities"], dtype=object)[arrays["modality"]]
+        vertices = pd.MultiIndex.from_arrays([keys, np.array(text["features"], dtype=object)], names=LEVELS)
+        edges = pd.DataFrame({column: arrays[column] for column in DTYPES})
+        return vertices, edges, tuple(str(sentence) for sentence in text["report"])
+    except Exception as error:
+        raise InvalidGraph(f"{name} is damaged: {type(error).__name__}: {error}") from error
+
+
+def save(path: str | os.PathLike, content: Callable[[BinaryIO], None], *, overwrite: bool) -> None:
+    """Write beside the target and rename into place: the old or the new file, never half of one.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there and must not be replaced.
+    FileNotFoundError
+        If the folder does not exist.
+    """
+    check_flag("overwrite", overwrite)
+    target = Path(path)
+    if target.is_dir():
+        raise FileExistsError(f"{target} is a folder; name a file.")
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
+    target = target.resolve()  # a symbolic link stays, what it leads to is replaced
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"The folder {target.parent} does not exist; make it first.")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.", suffix=".part") as folder:
+        beside = Path(folder) / target.name
+        with beside.open("wb") as file:
+            content(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)

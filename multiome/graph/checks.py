@@ -1,0 +1,91 @@
+"""What every guidance graph keeps to: vertices and edges once each, values in range."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from multiome.errors import InvalidGraph, listed
+
+LEVELS = ["modality", "feature"]
+DTYPES = {"source": np.int64, "target": np.int64, "weight": np.float32, "sign": np.int8, "distance": np.float32}
+
+
+def check_vertices(vertices: pd.MultiIndex) -> None:
+    """Pairs of modality and feature, each once.
+
+    Raises
+    ------
+    InvalidGraph
+        If they are not, or a name is missing.
+    """
+    if not isinstance(vertices, pd.MultiIndex) or list(vertices.names) != LEVELS:
+        found = f"levels {list(vertices.names)}" if isinstance(vertices, pd.MultiIndex) else type(vertices).__name__
+        raise InvalidGraph(f"`vertices` must be a MultiIndex with the levels 'modality' and 'feature', got {found}.")
+    if any((codes < 0).any() for codes in vertices.codes):
+        raise InvalidGraph("A vertex has no modality or no feature name (NaN); leave it out, or name it.")
+    twice = vertices[vertices.duplicated()].unique()
+    if len(twice):
+        raise InvalidGraph(
+            f"{len(twice):,} features occur more than once among the vertices (first: {listed(twice, most=3)}). "
+            "Feature names must be unique within a modality; AnnData's `var_names_make_unique()` makes them so."
+        )
+
+
+def check_edges(edges: pd.DataFrame, n_vertices: int) -> pd.DataFrame:
+    """Edges with the columns and types of a graph, and a fresh row number.
+
+    Raises
+    ------
+    InvalidGraph
+        If a column is missing, a value is out of range, or an edge is a self-loop, occurs twice or the wrong way round.
+    """
+    missing = [name for name in DTYPES if name not in edges.columns]
+    if missing:
+        raise InvalidGraph(f"`edges` lacks the columns {listed(missing)}; it has {listed(edges.columns)}.")
+    check_weights(edges["weight"])
+    check_signs(edges["sign"])
+    edges = edges.loc[:, list(DTYPES)].astype(DTYPES).reset_index(drop=True)
+    source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
+    if len(edges) and (min(source.min(), target.min()) < 0 or max(source.max(), target.max()) >= n_vertices):
+        raise InvalidGraph(f"`edges` name positions outside the {n_vertices:,} vertices.")
+    if (source >= target).any():
+        raise InvalidGraph("Every edge must have source < target (undirected, no self-loops); `from_table` sees to it.")
+    if (edges["distance"] < 0).any():
+        raise InvalidGraph("`distance` is in base pairs, and cannot be negative.")
+    if len(np.unique(source * n_vertices + target)) < len(edges):
+        raise InvalidGraph("`edges` holds the same edge more than once; `from_table` unites them.")
+    return edges
+
+
+def check_weights(weight: pd.Series) -> None:
+    """Numbers in (0, 1].
+
+    Raises
+    ------
+    InvalidGraph
+        If one is not.
+    """
+    values = pd.to_numeric(weight, errors="coerce")
+    bad = ~((values > 0) & (values <= 1)).to_numpy()
+    if bad.any():
+        raise InvalidGraph(
+            f"`weight` must lie in (0, 1]; {bad.sum():,} of {len(bad):,} do not (first: "
+            f"{listed(weight[bad], most=3)}). Leave out edges without weight; divide larger weights by their largest."
+        )
+
+
+def check_signs(sign: pd.Series) -> None:
+    """+1 or -1.
+
+    Raises
+    ------
+    InvalidGraph
+        If one is something else.
+    """
+    bad = ~pd.to_numeric(sign, errors="coerce").isin([1, -1]).to_numpy()
+    if bad.any():
+        raise InvalidGraph(
+            f"`sign` must be 1 (both rise together) or -1 (one falls as the other rises); {bad.sum():,} of "
+            f"{len(bad):,} are neither (first: {listed(sign[bad], most=3)})."
+        )

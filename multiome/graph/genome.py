@@ -1,0 +1,85 @@
+"""Edges between genes and the peaks or methylated sites that lie in or near them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import pandas as pd
+
+from multiome.errors import InvalidGraph, MultiomeWarning, check_whole
+from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
+from multiome.graph.checks import DTYPES, check_vertices
+from multiome.graph.features import check_keys, feature_table
+from multiome.graph.findings import Findings
+from multiome.graph.intervals import decay, near
+from multiome.graph.places import place_features, place_genes
+from multiome.graph.table import blocks
+
+METHYLATION_KEYS = {"met", "meth", "methylation", "dnam", "bs"}
+"""Keys (in any case) whose features silence the genes at whose promoters they lie."""
+
+
+def genome_edges(
+    rna: Any,
+    atac: Any,
+    *,
+    keys: tuple[str, str] = ("rna", "atac"),
+    genes: str | os.PathLike | pd.DataFrame | None = None,
+    window: int | None = None,
+    promoter: int = 2_000,
+    signs: tuple[int, int] | None = None,
+) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+    """Join genes with the peaks (or methylated sites) that lie in or near them.
+
+    Vertices, edges and report; `GuidanceGraph.from_genome` says what the arguments mean.
+
+    Raises
+    ------
+    InvalidGraph
+        If coordinates are missing or impossible, the genomes do not fit, or there is no edge.
+    """
+    check_keys(keys)
+    reach = 0 if window is None else check_whole("window", window, least=0)
+    promoter = check_whole("promoter", promoter, least=0)
+    signs = check_signs(signs, keys[1])
+    var, other = feature_table(rna, keys[0]), feature_table(atac, keys[1])
+    vertices = blocks([(keys[0], var.index), (keys[1], other.index)])
+    check_vertices(vertices)
+    findings = Findings()
+    located, every = place_genes(var, genes, findings, key=keys[0])
+    features = place_features(other, findings, key=keys[1])
+    features = features[check_chromosomes(features, every, findings, key=keys[1])]
+    check_ends(features, every, findings, key=keys[1])
+    check_start_sites(features, every, findings, key=keys[1])
+    pairs = near(located, features, window=reach, promoter=promoter, signs=signs)
+    n_near, n_linked = pairs["gene"].nunique(), pairs["feature"].nunique()
+    check_linked(n_near, len(located), n_linked, len(other), findings, key=keys[1])
+    edges = pd.DataFrame(
+        {
+            "source": pairs["gene"],
+            "target": pairs["feature"] + len(var),
+            "weight": decay(pairs["gap"].to_numpy()),
+            "sign": pairs["sign"],
+            "distance": pairs["distance"],
+        }
+    ).astype(DTYPES)
+    for sentence in findings.warnings:
+        warnings.warn(sentence, MultiomeWarning, stacklevel=3)
+    return vertices, edges, tuple(findings.sentences)
+
+
+def check_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:
+    """Signs at promoters and in gene bodies; by default those of the kind of features.
+
+    Raises
+    ------
+    InvalidGraph
+        If they are not two of -1, 0 and 1, or both are 0.
+    """
+    if signs is None:
+        return (-1, 0) if key.lower() in METHYLATION_KEYS else (1, 1)
+    if len(signs) != 2 or not all(sign in (-1, 0, 1) for sign in signs) or not any(signs):
+        raise InvalidGraph(f"`signs` must be two of -1, 0 and 1 (promoter, body), not both 0, got {signs!r}.")
+    return int(signs[0]), int(signs[1])

@@ -1,0 +1,137 @@
+"""Edges as a table: checked, brought into one order, and read from names.
+
+An edge is undirected and is kept once, with ``source < target``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from multiome.errors import InvalidGraph, UnknownName, listed, nearest
+from multiome.graph.checks import DTYPES, LEVELS, check_signs, check_vertices, check_weights
+
+ENDS = ["source_modality", "source", "target_modality", "target"]
+
+
+def unite(edges: pd.DataFrame, vertices: pd.MultiIndex) -> pd.DataFrame:
+    """Every edge once, with source < target, sorted; of several weights the largest stays.
+
+    Raises
+    ------
+    InvalidGraph
+        If one edge has both signs.
+    """
+    ends = np.sort(edges[["source", "target"]].to_numpy(np.int64), axis=1)
+    edges = edges.assign(source=ends[:, 0], target=ends[:, 1])
+    edges = edges.sort_values(["source", "target", "weight", "distance"], ascending=[True, True, False, True])
+    again = edges.duplicated(["source", "target"]).to_numpy()
+    if not again.any():
+        return edges.reset_index(drop=True)
+    signs = edges["sign"].to_numpy()
+    conflict = np.zeros(len(edges), dtype=bool)
+    conflict[1:] = again[1:] & (signs[1:] != signs[:-1])
+    if conflict.any():
+        pairs = edges[conflict].drop_duplicates(["source", "target"])
+        names = [f"{vertices[s]} - {vertices[t]}" for s, t in zip(pairs["source"], pairs["target"], strict=True)]
+        raise InvalidGraph(
+            f"{len(names):,} edges occur with both signs: {listed(names, most=3)}. Prior knowledge that contradicts "
+            "itself guides nothing; leave out one of the two, or both."
+        )
+    # `first` skips NaN: a distance that only one of the two knows is kept
+    return edges.groupby(["source", "target"], sort=False, as_index=False).first()
+
+
+def as_vertices(vertices: object) -> pd.MultiIndex:
+    """Vertices of a MultiIndex, or of a mapping of modality to its feature names.
+
+    Raises
+    ------
+    InvalidGraph
+        If they are something else, or a feature occurs twice.
+    """
+    if isinstance(vertices, Mapping):
+        vertices = blocks(vertices.items())
+    if not isinstance(vertices, pd.MultiIndex):
+        raise InvalidGraph(
+            f"`vertices` must be a MultiIndex or a mapping of modality to feature names, got {type(vertices).__name__}."
+        )
+    check_vertices(vertices)
+    return vertices
+
+
+def blocks(modalities: Iterable[tuple[str, Iterable[object]]]) -> pd.MultiIndex:
+    """Vertices of one modality after the other."""
+    parts = [(key, pd.Index(names, dtype=object)) for key, names in modalities]
+    keys = np.repeat(np.array([key for key, _ in parts], dtype=object), [len(names) for _, names in parts])
+    names = np.concatenate([np.empty(0, dtype=object), *(names.to_numpy(object) for _, names in parts)])
+    return pd.MultiIndex.from_arrays([keys, names], names=LEVELS)
+
+
+def edges_of_table(table: pd.DataFrame, vertices: object) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+    """Vertices, edges and notes of a table of named edges; see `GuidanceGraph.from_table`."""
+    if not isinstance(table, pd.DataFrame):
+        raise InvalidGraph(f"`table` must be a DataFrame with the columns {listed(ENDS)}, got {type(table).__name__}.")
+    missing = [name for name in ENDS if name not in table.columns]
+    if missing:
+        raise InvalidGraph(
+            f"The table lacks the columns {listed(missing)}; it has {listed(table.columns)}. An edge is named by "
+            f"{', '.join(ENDS)}; weight, sign and distance are optional."
+        )
+    if table.empty:
+        raise InvalidGraph("The table has no rows, so there is no edge; fit without a graph instead.")
+    unnamed = table[ENDS].isna().any(axis=1)
+    if unnamed.any():
+        raise InvalidGraph(
+            f"{unnamed.sum():,} of {len(table):,} rows miss a name (rows {listed(table.index[unnamed], most=3)}). "
+            "Leave them out, as with `table.dropna()`."
+        )
+    edges = pd.DataFrame({"weight": 1.0, "sign": 1, "distance": np.nan}, index=range(len(table)))
+    for name in edges.columns.intersection(table.columns):
+        edges[name] = table[name].to_numpy()
+    check_weights(edges["weight"])
+    check_signs(edges["sign"])
+    edges = edges.astype({name: DTYPES[name] for name in ("weight", "sign")})
+    edges["distance"] = pd.to_numeric(edges["distance"], errors="coerce").astype(np.float32)
+    source = pd.MultiIndex.from_frame(table[ENDS[:2]].astype(str), names=LEVELS)
+    target = pd.MultiIndex.from_frame(table[ENDS[2:]].astype(str), names=LEVELS)
+    known = in_blocks(source.append(target).unique()) if vertices is None else as_vertices(vertices)
+    edges = edges.assign(source=known.get_indexer(source), target=known.get_indexer(target))
+    lost = source[edges["source"] < 0].append(target[edges["target"] < 0]).unique()
+    if len(lost):
+        key, name = lost[0]
+        there = known.get_level_values("feature")[known.get_level_values("modality") == key]
+        raise UnknownName(
+            f"{len(lost):,} features of the table are not among the vertices (first: {listed(lost, most=3)}); the "
+            f"modalities there are {listed(known.unique('modality'))}.{nearest(name, there)}"
+        )
+    loops = (edges["source"] == edges["target"]).to_numpy()
+    notes = (f"{loops.sum():,} self-loops were left out: every vertex has one anyway.",) if loops.any() else ()
+    if loops.all():
+        raise InvalidGraph(f"All {len(table):,} rows join a feature with itself, so there is no edge.")
+    return known, unite(edges[~loops], known)[list(DTYPES)], notes
+
+
+def in_blocks(vertices: pd.MultiIndex) -> pd.MultiIndex:
+    """Modality after modality, by first appearance; within one, features keep their order."""
+    code, _ = pd.factorize(vertices.get_level_values("modality"))
+    return vertices[np.argsort(code, kind="stable")].remove_unused_levels()
+
+
+def join(
+    graphs: Sequence[tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]],
+) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+    """Vertices, edges and report of several graphs as one; of several weights of one edge the largest stays."""
+    vertices = graphs[0][0]
+    for other, _, _ in graphs[1:]:
+        vertices = vertices.append(other[~other.isin(vertices)])
+    vertices = in_blocks(vertices)
+    parts = []
+    for own, edges, _ in graphs:
+        position = vertices.get_indexer(own)
+        parts.append(edges.assign(**{end: position[edges[end].to_numpy()] for end in ("source", "target")}))
+    filled = [part for part in parts if len(part)] or parts[:1]
+    report = tuple(dict.fromkeys(sentence for _, _, sentences in graphs for sentence in sentences))
+    return vertices, unite(pd.concat(filled, ignore_index=True), vertices), report
