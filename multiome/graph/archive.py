@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,13 @@ import pandas as pd
 from multiome.errors import InvalidGraph, check_flag
 from multiome.graph.checks import DTYPES, LEVELS
 
+BinaryFile = IO[bytes] | io.BufferedIOBase
+"""An open file, a member of a zip archive, or `io.BytesIO`; checks at run time know the second name only."""
 FORMAT = 1
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 
 
-def write(file: BinaryIO, vertices: pd.MultiIndex, edges: pd.DataFrame, report: tuple[str, ...]) -> None:
+def write(file: BinaryFile, vertices: pd.MultiIndex, edges: pd.DataFrame, report: tuple[str, ...]) -> None:
     """Write into an open binary file; the same graph gives the same bytes."""
     modalities = vertices.unique("modality")
     text = {
@@ -38,7 +41,7 @@ def write(file: BinaryIO, vertices: pd.MultiIndex, edges: pd.DataFrame, report: 
     )
 
 
-def read(file: BinaryIO | Path, name: str) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+def read(file: BinaryFile, name: str) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
     """Vertices, edges and report of what `write` wrote.
 
     Raises
@@ -50,8 +53,6 @@ def read(file: BinaryIO | Path, name: str) -> tuple[pd.MultiIndex, pd.DataFrame,
         with np.load(file, allow_pickle=False) as members:
             text: dict[str, Any] = json.loads(members["text"].tobytes())
             arrays = {key: members[key] for key in members.files if key != "text"}
-    except PermissionError:
-        raise
     except Exception as error:  # what reading a damaged archive may raise is not a closed list
         raise InvalidGraph(
             f"{name} is not a whole guidance graph saved by multiome ({type(error).__name__}: {error}). It may be "
@@ -73,7 +74,7 @@ def read(file: BinaryIO | Path, name: str) -> tuple[pd.MultiIndex, pd.DataFrame,
         raise InvalidGraph(f"{name} is damaged: {type(error).__name__}: {error}") from error
 
 
-def save(path: str | os.PathLike, content: Callable[[BinaryIO], None], *, overwrite: bool) -> None:
+def save(path: str | os.PathLike, content: Callable[[BinaryFile], None], *, overwrite: bool) -> None:
     """Write beside the target and rename into place: the old or the new file, never half of one.
 
     Raises

@@ -32,7 +32,7 @@ def check_chromosomes(features: pd.DataFrame, genes: pd.DataFrame, findings: Fin
     """
     known = set(genes["chrom"])
     on = features["chrom"].isin(known).to_numpy()
-    sentence = f"{key}: {share(int(on.sum()), len(on))} features lie on chromosomes that have genes."
+    sentence = f"{key}: {share(on.sum(), len(on))} features lie on chromosomes that have genes."
     others = features["chrom"][~on].value_counts().index
     named = f" Those of the others: {listed(others, most=5)}; of the genes: {listed(sorted(known), most=5)}."
     if on.mean() < LEAST_KNOWN:
@@ -53,7 +53,7 @@ def check_ends(features: pd.DataFrame, genes: pd.DataFrame, findings: Findings, 
     if len(judged) and beyond.mean() > MANY_BEYOND:
         worst = judged["chrom"][beyond].value_counts().index[0]
         findings.warn(
-            f"{key}: {share(int(beyond.sum()), len(judged))} features lie more than {FAR_BEYOND:,} bases after the "
+            f"{key}: {share(beyond.sum(), len(judged))} features lie more than {FAR_BEYOND:,} bases after the "
             f"last gene of their chromosome (most on {worst!r}). {ADVICE}"
         )
 

@@ -121,11 +121,9 @@ def compare_names(places: pd.DataFrame, names: pd.Index, *, what: str, findings:
         first = int(apart.index[apart == 1][0])
         row = places.iloc[first]
         findings.warn(
-            f"{what}: the names of {share(by_one, int(both.sum()))} differ by one base from chromStart or chromEnd "
+            f"{what}: the names of {share(by_one, both.sum())} differ by one base from chromStart or chromEnd "
             f"({str(names[first])!r}, but {row['start']}-{row['end']}). One of the two may be 1-based; the "
             "columns were used, as 0-based and half-open."
         )
     if further:
-        findings.say(
-            f"{what}: the names of {share(further, int(both.sum()))} differ from the columns, which were used."
-        )
+        findings.say(f"{what}: the names of {share(further, both.sum())} differ from the columns, which were used.")

@@ -20,10 +20,10 @@ def feature_table(data: Any, key: str) -> pd.DataFrame:
     InvalidGraph
         If that is no table of features, no names, or no feature at all.
     """
-    if hasattr(data, "mod"):
-        raise InvalidGraph(f"{key}: give one modality, as in mdata[{key!r}], not the whole MuData.")
-    if isinstance(data, pd.DataFrame):
+    if isinstance(data, pd.DataFrame):  # first: it has a method `mod`
         table = data
+    elif hasattr(data, "mod"):
+        raise InvalidGraph(f"{key}: give one modality, as in mdata[{key!r}], not the whole MuData.")
     elif isinstance(data, str | os.PathLike):
         raise InvalidGraph(
             f"{key}: got the path {str(data)!r}; read it first, with mudata.read_h5mu or anndata.read_h5ad."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -24,6 +26,6 @@ class Findings:
         self.warnings.append(sentence)
 
 
-def share(part: int, whole: int) -> str:
+def share(part: int | np.integer, whole: int | np.integer) -> str:
     """``90 of 120 (75.0 %)``."""
     return f"{part:,} of {whole:,} ({100 * part / whole:.1f} %)" if whole else "0 of 0"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,14 +111,15 @@ class GuidanceGraph:
         source = Path(path)
         if not source.is_file():
             raise FileNotFoundError(f"There is no guidance graph at {source}.")
-        return cls(*archive.read(source, str(source)))
+        with source.open("rb") as file:
+            return cls(*archive.read(file, str(source)))
 
-    def write(self, file: BinaryIO) -> None:
+    def write(self, file: archive.BinaryFile) -> None:
         """Write into an open binary file, such as a member of a larger archive."""
         archive.write(file, self.vertices, self.edges, self.report)
 
     @classmethod
-    def read(cls, file: BinaryIO) -> GuidanceGraph:
+    def read(cls, file: archive.BinaryFile) -> GuidanceGraph:
         """Read from an open binary file what `write` wrote; errors are those of `load`."""
         return cls(*archive.read(file, "The file"))
 

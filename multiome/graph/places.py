@@ -117,7 +117,7 @@ def place_features(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.Dat
         )
     if not known.all():
         findings.say(
-            f"{key}: {share(int((~known).sum()), len(var))} features have no coordinates "
+            f"{key}: {share((~known).sum(), len(var))} features have no coordinates "
             f"({listed(var.index[~known], most=3)}), and no edge."
         )
     return places[known]

@@ -1,0 +1,240 @@
+"""The graph as a value: checks, union, names, files."""
+
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import multiome as mo
+from multiome.errors import InvalidGraph, MultiomeError, UnknownName
+from multiome.graph import archive
+
+NAMES = ["source_modality", "source", "target_modality", "target"]
+
+
+def named(*rows: tuple, columns=()) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=[*NAMES, *columns])
+
+
+@pytest.fixture
+def graph() -> mo.GuidanceGraph:
+    table = named(
+        ("rna", "CD4", "prot", "CD4", 1.0, 1, np.nan),
+        ("rna", "CD8A", "atac", "chr2:5-9", 0.5, 1, 120.0),
+        ("rna", "CD8A", "met", "chr2:7-8", 0.25, -1, 0.0),
+        columns=["weight", "sign", "distance"],
+    )
+    vertices = {
+        "rna": ["CD4", "CD8A", "MS4A1"],
+        "atac": ["chr2:5-9"],
+        "prot": ["CD4", "CD8", "IgG"],
+        "met": ["chr2:7-8"],
+    }
+    return mo.GuidanceGraph.from_table(table, vertices=vertices)
+
+
+def assert_same(a: mo.GuidanceGraph, b: mo.GuidanceGraph) -> None:
+    pd.testing.assert_index_equal(a.vertices, b.vertices, exact=True)
+    pd.testing.assert_frame_equal(a.edges, b.edges)
+    assert a.report == b.report
+
+
+def test_a_gene_and_its_protein_are_two_vertices(graph):
+    assert ("rna", "CD4") in graph.vertices
+    assert ("prot", "CD4") in graph.vertices
+    assert len(graph.vertices) == 8
+    assert graph.vertices.names == ["modality", "feature"]
+    assert graph.edges.dtypes.to_dict() == {
+        "source": np.int64, "target": np.int64, "weight": np.float32, "sign": np.int8, "distance": np.float32,
+    }  # fmt: skip
+    assert graph.edges[["source", "target"]].to_numpy().tolist() == [[0, 4], [1, 3], [1, 7]]
+
+
+def test_summary_says_what_is_there(graph):
+    text = str(graph)
+    assert text == repr(graph) == graph.summary()
+    assert text.splitlines() == [
+        "GuidanceGraph: 8 vertices, 3 edges",
+        "  rna - prot: 1 edges, 1 positive and 0 negative",
+        "  rna - atac: 1 edges, 1 positive and 0 negative",
+        "  rna - met: 1 edges, 0 positive and 1 negative",
+        "  rna: 3 features, 1 without an edge ('MS4A1')",
+        "  atac: 1 features, 0 without an edge",
+        "  prot: 3 features, 2 without an edge ('CD8', 'IgG')",
+        "  met: 1 features, 0 without an edge",
+    ]
+
+
+def test_isolated_features(graph):
+    assert graph.isolated().tolist() == [("rna", "MS4A1"), ("prot", "CD8"), ("prot", "IgG")]
+    assert graph.isolated("prot").tolist() == ["CD8", "IgG"]
+    assert graph.isolated("atac").empty
+    with pytest.raises(UnknownName, match="Unknown modality 'protein'; there is 'rna', 'atac', 'prot', 'met'"):
+        graph.isolated("protein")
+
+
+def test_table_and_back(graph):
+    table = graph.table()
+    assert list(table.columns) == [*NAMES, "weight", "sign", "distance"]
+    assert table.iloc[1].tolist() == ["rna", "CD8A", "atac", "chr2:5-9", 0.5, 1, 120.0]
+    assert_same(mo.GuidanceGraph.from_table(table, vertices=graph.vertices), graph)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"source": [2]}, "source < target"),
+        ({"source": [2], "target": [1]}, "source < target"),
+        ({"target": [9]}, "positions outside the 3 vertices"),
+        ({"source": [-1]}, "positions outside the 3 vertices"),
+        ({"weight": [0.0]}, r"`weight` must lie in \(0, 1\]; 1 of 1"),
+        ({"weight": [np.nan]}, r"`weight` must lie in \(0, 1\]"),
+        ({"sign": [0]}, r"`sign` must be 1 .* or -1 .*; 1 of 1 are neither \(first: '0'\)"),
+        ({"distance": [-5.0]}, "cannot be negative"),
+    ],
+)
+def test_what_is_no_graph_is_an_error(change, says):
+    vertices = pd.MultiIndex.from_tuples([("rna", "a"), ("rna", "b"), ("prot", "a")], names=["modality", "feature"])
+    edges = pd.DataFrame({"source": [0], "target": [2], "weight": [1.0], "sign": [1], "distance": [np.nan]})
+    assert len(mo.GuidanceGraph(vertices, edges).edges) == 1
+    with pytest.raises(InvalidGraph, match=says):
+        mo.GuidanceGraph(vertices, edges.assign(**change))
+
+
+def test_the_constructor_wants_whole_tables():
+    vertices = pd.MultiIndex.from_tuples([("rna", "a"), ("rna", "b")], names=["modality", "feature"])
+    edges = pd.DataFrame(
+        {"source": [0, 0], "target": [1, 1], "weight": [1.0, 0.5], "sign": [1, 1], "distance": [1.0, 2]}
+    )
+    with pytest.raises(InvalidGraph, match="the same edge more than once"):
+        mo.GuidanceGraph(vertices, edges)
+    with pytest.raises(InvalidGraph, match="`edges` lacks the columns 'sign'; it has 'source', 'target'"):
+        mo.GuidanceGraph(vertices, edges.drop(columns="sign"))
+    with pytest.raises(InvalidGraph, match=r"1 features occur more than once .*var_names_make_unique"):
+        mo.GuidanceGraph(vertices.append(vertices[:1]), edges[:1])
+    with pytest.raises(InvalidGraph, match="levels 'modality' and 'feature', got levels"):
+        mo.GuidanceGraph(vertices.set_names(["a", "b"]), edges[:1])
+
+
+def test_union_keeps_everything_once_and_the_larger_weight():
+    a = mo.GuidanceGraph.from_table(named(("rna", "x", "atac", "p", 0.3, 9.0), columns=["weight", "distance"]))
+    b = mo.GuidanceGraph.from_table(
+        named(("atac", "p", "rna", "x", 0.7), ("rna", "y", "prot", "x", 1.0), columns=["weight"])
+    )
+    for united in (a | b, b | a):
+        rows = united.table().set_index(NAMES).sort_index()
+        assert len(united.edges) == 2
+        assert united.vertices.is_unique
+        weights = {frozenset([key[:2], key[2:]]): weight for key, weight in rows["weight"].items()}
+        assert weights[frozenset([("rna", "x"), ("atac", "p")])] == pytest.approx(0.7)
+        assert rows["distance"].dropna().tolist() == [9.0]  # known to one of the two
+    assert (a | b).vertices.tolist() == [("rna", "x"), ("rna", "y"), ("atac", "p"), ("prot", "x")]
+    assert_same(a | a, a)
+
+
+def test_union_of_conflicting_signs_names_the_pairs():
+    a = mo.GuidanceGraph.from_table(named(("rna", "x", "met", "p")))
+    b = mo.GuidanceGraph.from_table(named(("rna", "x", "met", "p", -1), columns=["sign"]))
+    with pytest.raises(InvalidGraph, match=r"1 edges occur with both signs: .*'rna', 'x'.*'met', 'p'"):
+        a | b
+    with pytest.raises(TypeError):
+        a | "graph"
+
+
+def test_reports_are_united_without_repetition(graph):
+    a = mo.GuidanceGraph(graph.vertices, graph.edges, ("one", "two"))
+    b = mo.GuidanceGraph(graph.vertices, graph.edges, ("two", "three"))
+    assert (a | b).report == ("one", "two", "three")
+    assert str(a).endswith("\n  one\n  two")
+
+
+def test_saved_and_loaded(graph, tmp_path):
+    graph = mo.GuidanceGraph(graph.vertices, graph.edges, ("β-catenin was not found.",))
+    path = tmp_path / "graph.npz"
+    graph.save(path)
+    assert_same(mo.GuidanceGraph.load(path), graph)
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileExistsError, match="pass overwrite=True"):
+        graph.save(path)
+    graph.save(str(path), overwrite=True)
+    with np.load(path, allow_pickle=False) as members:  # nothing is pickled
+        assert {members[name].dtype.kind for name in members.files} <= set("uif")
+
+
+def test_a_graph_lies_inside_a_larger_archive(graph, tmp_path):
+    with zipfile.ZipFile(tmp_path / "model", "w") as whole, whole.open("graph.npz", "w") as member:
+        graph.write(member)
+    with zipfile.ZipFile(tmp_path / "model") as whole, whole.open("graph.npz") as member:
+        assert_same(mo.GuidanceGraph.read(member), graph)
+    a, b = io.BytesIO(), io.BytesIO()
+    graph.write(a)
+    graph.write(b)
+    assert a.getvalue() == b.getvalue()
+
+
+def test_a_failed_save_leaves_the_old_file(graph, tmp_path, monkeypatch):
+    path = tmp_path / "graph.npz"
+    graph.save(path)
+    before = path.read_bytes()
+
+    def fail(file, *_):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(archive, "write", fail)
+    with pytest.raises(KeyboardInterrupt):
+        graph.save(path, overwrite=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_nothing_can_be_saved(graph, tmp_path):
+    with pytest.raises(FileExistsError, match="is a folder; name a file"):
+        graph.save(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"The folder .*none does not exist; make it first"):
+        graph.save(tmp_path / "none" / "graph.npz")
+    with pytest.raises(FileNotFoundError, match="There is no guidance graph at"):
+        mo.GuidanceGraph.load(tmp_path / "graph.npz")
+
+
+def test_any_cut_of_a_file_is_an_error(graph):
+    whole = io.BytesIO()
+    graph.write(whole)
+    for length in range(0, len(whole.getvalue()), 37):
+        with pytest.raises(InvalidGraph, match=r"not a whole guidance graph saved by multiome .*truncated"):
+            mo.GuidanceGraph.read(io.BytesIO(whole.getvalue()[:length]))
+
+
+def test_other_files_are_no_graphs(tmp_path, graph, monkeypatch):
+    path = tmp_path / "other"
+    for content in (b"", b"chrom,start\n", b"PK\x03\x04"):
+        path.write_bytes(content)
+        with pytest.raises(InvalidGraph, match=r"other is not a whole guidance graph"):
+            mo.GuidanceGraph.load(path)
+    with path.open("wb") as file:
+        np.savez(file, x=np.arange(3))
+    with pytest.raises(InvalidGraph, match="not a whole guidance graph"):
+        mo.GuidanceGraph.load(path)
+    with path.open("wb") as file:
+        np.savez(file, text=np.frombuffer(b'{"a": 1}', dtype=np.uint8))
+    with pytest.raises(InvalidGraph, match="an archive of arrays, but not a guidance graph"):
+        mo.GuidanceGraph.load(path)
+    monkeypatch.setattr(archive, "FORMAT", 99)
+    graph.save(path, overwrite=True)
+    monkeypatch.undo()
+    with pytest.raises(InvalidGraph, match=r"format 99, this version of multiome reads up to 1; update multiome"):
+        mo.GuidanceGraph.load(path)
+
+
+def test_errors_are_of_the_package():
+    assert issubclass(InvalidGraph, MultiomeError)
+    assert mo.InvalidGraph is InvalidGraph
+
+
+def test_from_markers_joins_genes_and_proteins():
+    pytest.importorskip("multiome.graph.markers")
+    graph = mo.GuidanceGraph.from_markers(["CD4", "ACTB"], pd.Index(["CD4", "IgG1"]))
+    assert graph.table()[NAMES].to_numpy().tolist() == [["rna", "CD4", "prot", "CD4"]]
+    assert graph.isolated("rna").tolist() == ["ACTB"]
