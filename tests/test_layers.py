@@ -33,6 +33,7 @@ ENTRANCES = {"__init__", "__main__"}
 ANNDATA_HOMES = {"data", "predict", "api", "datasets", "cli", "modalities", "graph.genome"}
 # Dependency -> the only layers (or files) that may import it. The longest name that matches decides.
 HOMES = {
+    "bioframe": {"graph"},
     "torch_geometric": {"graph"},
     "torch_scatter": {"graph"},
     "torch_sparse": {"graph"},

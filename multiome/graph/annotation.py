@@ -65,7 +65,7 @@ def read_genes(genes: object) -> pd.DataFrame:
         separator = "\t" if "\t" in head else ","
         try:
             table = pd.read_csv(file, sep=separator, comment="#", dtype={"chrom": str, "strand": str})
-        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        except pd.errors.ParserError as error:
             raise InvalidGraph(f"{path} is neither GTF or GFF3 nor a table with a header line ({error}).") from error
     return complete(table, str(path))
 
@@ -85,6 +85,10 @@ def opened(path: Path) -> Iterator[TextIO]:
         try:
             with io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8") as text:
                 yield text
+        except UnicodeDecodeError as error:
+            raise InvalidGraph(
+                f"{path} is not text ({error.reason}); `genes` must be a GTF, GFF3, TSV or CSV file, gzipped or not."
+            ) from error
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidGraph(f"{path} is cut short or damaged ({error}); download or copy it again.") from error
 

@@ -45,14 +45,13 @@ def check_edges(edges: pd.DataFrame, n_vertices: int) -> pd.DataFrame:
         raise InvalidGraph(f"`edges` lacks the columns {listed(missing)}; it has {listed(edges.columns)}.")
     check_weights(edges["weight"])
     check_signs(edges["sign"])
+    check_distances(edges["distance"])
     edges = edges.loc[:, list(DTYPES)].astype(DTYPES).reset_index(drop=True)
     source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
     if len(edges) and (min(source.min(), target.min()) < 0 or max(source.max(), target.max()) >= n_vertices):
         raise InvalidGraph(f"`edges` name positions outside the {n_vertices:,} vertices.")
     if (source >= target).any():
         raise InvalidGraph("Every edge must have source < target (undirected, no self-loops); `from_table` sees to it.")
-    if (edges["distance"] < 0).any():
-        raise InvalidGraph("`distance` is in base pairs, and cannot be negative.")
     if len(np.unique(source * n_vertices + target)) < len(edges):
         raise InvalidGraph("`edges` holds the same edge more than once; `from_table` unites them.")
     return edges
@@ -88,4 +87,21 @@ def check_signs(sign: pd.Series) -> None:
         raise InvalidGraph(
             f"`sign` must be 1 (both rise together) or -1 (one falls as the other rises); {bad.sum():,} of "
             f"{len(bad):,} are neither (first: {listed(sign[bad], most=3)})."
+        )
+
+
+def check_distances(distance: pd.Series) -> None:
+    """Base pairs: numbers of at least 0, or NaN.
+
+    Raises
+    ------
+    InvalidGraph
+        If one is something else.
+    """
+    values = pd.to_numeric(distance, errors="coerce").astype(float)
+    bad = (distance.notna() & ~((values >= 0) & np.isfinite(values))).to_numpy()
+    if bad.any():
+        raise InvalidGraph(
+            f"`distance` must be base pairs, 0 or more, or NaN where it is not known; {bad.sum():,} of {len(bad):,} "
+            f"are not (first: {listed(distance[bad], most=3)})."
         )

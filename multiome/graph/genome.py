@@ -80,6 +80,7 @@ def check_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:
     """
     if signs is None:
         return (-1, 0) if key.lower() in METHYLATION_KEYS else (1, 1)
-    if len(signs) != 2 or not all(sign in (-1, 0, 1) for sign in signs) or not any(signs):
+    pair = tuple(signs) if isinstance(signs, tuple | list) else ()
+    if len(pair) != 2 or not all(sign in (-1, 0, 1) for sign in pair) or not any(pair):
         raise InvalidGraph(f"`signs` must be two of -1, 0 and 1 (promoter, body), not both 0, got {signs!r}.")
-    return int(signs[0]), int(signs[1])
+    return int(pair[0]), int(pair[1])

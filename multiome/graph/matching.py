@@ -57,11 +57,12 @@ def match_genes(var: pd.DataFrame, annotation: pd.DataFrame) -> Match:
 
 def rank(annotation: pd.DataFrame) -> pd.DataFrame:
     """Rows from the first choice to the last; the index says where each stood."""
+    chrom = plain_chromosomes(annotation["chrom"])
     order = pd.DataFrame(
         {
-            "patch": annotation["chrom"].astype(str).str.contains(r"[_.]"),
+            "aside": (chrom == "") | pd.Series(chrom, annotation.index).str.contains(r"[_.]"),  # no place, or a patch
             "short": -(annotation["chromEnd"] - annotation["chromStart"]),
-            "chrom": plain_chromosomes(annotation["chrom"]),
+            "chrom": chrom,
             "start": annotation["chromStart"],
             "id": annotation["gene_id"],
         }

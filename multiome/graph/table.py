@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from multiome.errors import InvalidGraph, UnknownName, listed, nearest
-from multiome.graph.checks import DTYPES, LEVELS, check_signs, check_vertices, check_weights
+from multiome.graph.checks import DTYPES, LEVELS, check_distances, check_signs, check_vertices, check_weights
 
 ENDS = ["source_modality", "source", "target_modality", "target"]
 
@@ -93,8 +93,8 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> tuple[pd.MultiIndex
         edges[name] = table[name].to_numpy()
     check_weights(edges["weight"])
     check_signs(edges["sign"])
-    edges = edges.astype({name: DTYPES[name] for name in ("weight", "sign")})
-    edges["distance"] = pd.to_numeric(edges["distance"], errors="coerce").astype(np.float32)
+    check_distances(edges["distance"])
+    edges = edges.apply(pd.to_numeric).astype({name: DTYPES[name] for name in edges.columns})
     source = pd.MultiIndex.from_frame(table[ENDS[:2]].astype(str), names=LEVELS)
     target = pd.MultiIndex.from_frame(table[ENDS[2:]].astype(str), names=LEVELS)
     known = in_blocks(source.append(target).unique()) if vertices is None else as_vertices(vertices)

@@ -127,3 +127,10 @@ def test_a_gtf_without_genes(file):
 def test_what_is_no_path_and_no_table():
     with pytest.raises(InvalidGraph, match=r"must be the path of a GTF.* or a DataFrame, got list"):
         read_genes(["AAA"])
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    path = tmp_path / "genes.bam"
+    path.write_bytes(bytes(range(128, 256)) * 9)
+    with pytest.raises(InvalidGraph, match=r"genes\.bam is not text .*must be a GTF, GFF3, TSV or CSV file"):
+        read_genes(path)

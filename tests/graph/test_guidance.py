@@ -1,6 +1,8 @@
 """The graph as a value: checks, union, names, files."""
 
 import io
+import sys
+import types
 import zipfile
 
 import numpy as np
@@ -57,8 +59,8 @@ def test_summary_says_what_is_there(graph):
     assert text == repr(graph) == graph.summary()
     assert text.splitlines() == [
         "GuidanceGraph: 8 vertices, 3 edges",
-        "  rna - prot: 1 edges, 1 positive and 0 negative",
         "  rna - atac: 1 edges, 1 positive and 0 negative",
+        "  rna - prot: 1 edges, 1 positive and 0 negative",
         "  rna - met: 1 edges, 0 positive and 1 negative",
         "  rna: 3 features, 1 without an edge ('MS4A1')",
         "  atac: 1 features, 0 without an edge",
@@ -92,7 +94,7 @@ def test_table_and_back(graph):
         ({"weight": [0.0]}, r"`weight` must lie in \(0, 1\]; 1 of 1"),
         ({"weight": [np.nan]}, r"`weight` must lie in \(0, 1\]"),
         ({"sign": [0]}, r"`sign` must be 1 .* or -1 .*; 1 of 1 are neither \(first: '0'\)"),
-        ({"distance": [-5.0]}, "cannot be negative"),
+        ({"distance": [-5.0]}, r"base pairs, 0 or more, or NaN .*1 of 1"),
     ],
 )
 def test_what_is_no_graph_is_an_error(change, says):
@@ -238,3 +240,23 @@ def test_from_markers_joins_genes_and_proteins():
     graph = mo.GuidanceGraph.from_markers(["CD4", "ACTB"], pd.Index(["CD4", "IgG1"]))
     assert graph.table()[NAMES].to_numpy().tolist() == [["rna", "CD4", "prot", "CD4"]]
     assert graph.isolated("rna").tolist() == ["ACTB"]
+
+
+def test_markers_become_edges_whatever_finds_them(monkeypatch):
+    def marker_edges(genes, proteins, *, table=None):
+        assert (genes, proteins) == (["ACTB", "CD4"], ["IgG1", "CD4"])
+        found = pd.DataFrame({"source": ["CD4"], "target": ["CD4"], "weight": [1.0], "sign": [1]})
+        return (found if table is None else found[:0]), ("1 of 2 proteins.",)
+
+    module = types.ModuleType("multiome.graph.markers")
+    module.marker_edges = marker_edges
+    monkeypatch.setitem(sys.modules, "multiome.graph.markers", module)
+    names = ["ACTB", "CD4"], ["IgG1", "CD4"]
+    graph = mo.GuidanceGraph.from_markers(*names, keys=("gex", "adt"))
+    assert graph.table()[NAMES].to_numpy().tolist() == [["gex", "CD4", "adt", "CD4"]]
+    assert graph.edges["distance"].isna().all()
+    assert graph.report == ("1 of 2 proteins.",)
+    with pytest.raises(InvalidGraph, match=r"None of the 2 proteins belongs to one of the genes\. 1 of 2 proteins\."):
+        mo.GuidanceGraph.from_markers(*names, table=pd.DataFrame())
+    with pytest.raises(InvalidGraph, match=r"`keys` must be the two keys"):
+        mo.GuidanceGraph.from_markers(*names, keys=("rna", ""))

@@ -53,3 +53,9 @@ def test_a_column_of_identifiers_comes_first(column):
 def test_a_column_of_names_helps_where_names_were_made_unique():
     found = match_genes(var("AAA", "AAA-1", gene_name=["AAA", "AAA"]), ANNOTATION)
     assert found.row.tolist() == [0, 0]
+
+
+def test_a_row_without_a_place_comes_last():
+    nowhere = ANNOTATION[:1].assign(chrom="", gene_id="ENSG00000000000", chromStart=0, chromEnd=10_000)
+    both = pd.concat([nowhere, ANNOTATION[:1]], ignore_index=True)
+    assert match_genes(var("AAA"), both).row.tolist() == [1]

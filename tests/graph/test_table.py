@@ -60,7 +60,8 @@ def test_conflicting_signs_name_the_pairs():
         ({"sign": [1, 0]}, r"`sign` must be 1 .* 1 of 2 are neither \(first: '0'\)"),
         ({"sign": ["+", "-"]}, r"2 of 2 are neither \(first: '\+', '-'\)"),
         ({"target": ["p", None]}, r"1 of 2 rows miss a name \(rows '1'\)"),
-        ({"distance": [-1, 1]}, "cannot be negative"),
+        ({"distance": [-1, 1]}, r"1 of 2 are not \(first: '-1'\)"),
+        ({"distance": ["far", None]}, r"1 of 2 are not \(first: 'far'\)"),
     ],
 )
 def test_impossible_values(columns, says):
