@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -50,6 +51,10 @@ def read(file: BinaryFile, name: str) -> tuple[pd.MultiIndex, pd.DataFrame, tupl
         If it is no graph, cut short, or of a newer format; ``name`` says what was read.
     """
     try:
+        start = file.tell()
+        if not zipfile.is_zipfile(file):
+            raise ValueError("no zip archive, or without its end")  # NumPy would advise to unpickle it
+        file.seek(start)
         with np.load(file, allow_pickle=False) as members:
             text: dict[str, Any] = json.loads(members["text"].tobytes())
             arrays = {key: members[key] for key in members.files if key != "text"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
+
+import multiome as mo
 
 GENES = pd.DataFrame(
     {
@@ -46,3 +49,35 @@ def linked() -> Callable[..., dict]:
         return dict(zip(zip(table["source"], table["target"], strict=True), values, strict=True))
 
     return read
+
+
+@pytest.fixture
+def graph() -> mo.GuidanceGraph:
+    """A gene and its protein, a gene and its peak and its site, and three features without an edge."""
+    table = pd.DataFrame(
+        [
+            ("rna", "CD4", "prot", "CD4", 1.0, 1, np.nan),
+            ("rna", "CD8A", "atac", "chr2:5-9", 0.5, 1, 120.0),
+            ("rna", "CD8A", "met", "chr2:7-8", 0.25, -1, 0.0),
+        ],
+        columns=["source_modality", "source", "target_modality", "target", "weight", "sign", "distance"],
+    )
+    vertices = {
+        "rna": ["CD4", "CD8A", "MS4A1"],
+        "atac": ["chr2:5-9"],
+        "prot": ["CD4", "CD8", "IgG"],
+        "met": ["chr2:7-8"],
+    }
+    return mo.GuidanceGraph.from_table(table, vertices=vertices)
+
+
+@pytest.fixture
+def same() -> Callable[..., None]:
+    """Assert that two graphs are the same."""
+
+    def check(a: mo.GuidanceGraph, b: mo.GuidanceGraph) -> None:
+        pd.testing.assert_index_equal(a.vertices, b.vertices, exact=True)
+        pd.testing.assert_frame_equal(a.edges, b.edges)
+        assert a.report == b.report
+
+    return check

@@ -1,9 +1,7 @@
 """The graph as a value: checks, union, names, files."""
 
-import io
 import sys
 import types
-import zipfile
 
 import numpy as np
 import pandas as pd
@@ -11,36 +9,12 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidGraph, MultiomeError, UnknownName
-from multiome.graph import archive
 
 NAMES = ["source_modality", "source", "target_modality", "target"]
 
 
 def named(*rows: tuple, columns=()) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=[*NAMES, *columns])
-
-
-@pytest.fixture
-def graph() -> mo.GuidanceGraph:
-    table = named(
-        ("rna", "CD4", "prot", "CD4", 1.0, 1, np.nan),
-        ("rna", "CD8A", "atac", "chr2:5-9", 0.5, 1, 120.0),
-        ("rna", "CD8A", "met", "chr2:7-8", 0.25, -1, 0.0),
-        columns=["weight", "sign", "distance"],
-    )
-    vertices = {
-        "rna": ["CD4", "CD8A", "MS4A1"],
-        "atac": ["chr2:5-9"],
-        "prot": ["CD4", "CD8", "IgG"],
-        "met": ["chr2:7-8"],
-    }
-    return mo.GuidanceGraph.from_table(table, vertices=vertices)
-
-
-def assert_same(a: mo.GuidanceGraph, b: mo.GuidanceGraph) -> None:
-    pd.testing.assert_index_equal(a.vertices, b.vertices, exact=True)
-    pd.testing.assert_frame_equal(a.edges, b.edges)
-    assert a.report == b.report
 
 
 def test_a_gene_and_its_protein_are_two_vertices(graph):
@@ -77,11 +51,11 @@ def test_isolated_features(graph):
         graph.isolated("protein")
 
 
-def test_table_and_back(graph):
+def test_table_and_back(graph, same):
     table = graph.table()
     assert list(table.columns) == [*NAMES, "weight", "sign", "distance"]
     assert table.iloc[1].tolist() == ["rna", "CD8A", "atac", "chr2:5-9", 0.5, 1, 120.0]
-    assert_same(mo.GuidanceGraph.from_table(table, vertices=graph.vertices), graph)
+    same(mo.GuidanceGraph.from_table(table, vertices=graph.vertices), graph)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +94,7 @@ def test_the_constructor_wants_whole_tables():
         mo.GuidanceGraph(vertices.set_names(["a", "b"]), edges[:1])
 
 
-def test_union_keeps_everything_once_and_the_larger_weight():
+def test_union_keeps_everything_once_and_the_larger_weight(same):
     a = mo.GuidanceGraph.from_table(named(("rna", "x", "atac", "p", 0.3, 9.0), columns=["weight", "distance"]))
     b = mo.GuidanceGraph.from_table(
         named(("atac", "p", "rna", "x", 0.7), ("rna", "y", "prot", "x", 1.0), columns=["weight"])
@@ -133,7 +107,7 @@ def test_union_keeps_everything_once_and_the_larger_weight():
         assert weights[frozenset([("rna", "x"), ("atac", "p")])] == pytest.approx(0.7)
         assert rows["distance"].dropna().tolist() == [9.0]  # known to one of the two
     assert (a | b).vertices.tolist() == [("rna", "x"), ("rna", "y"), ("atac", "p"), ("prot", "x")]
-    assert_same(a | a, a)
+    same(a | a, a)
 
 
 def test_union_of_conflicting_signs_names_the_pairs():
@@ -150,84 +124,6 @@ def test_reports_are_united_without_repetition(graph):
     b = mo.GuidanceGraph(graph.vertices, graph.edges, ("two", "three"))
     assert (a | b).report == ("one", "two", "three")
     assert str(a).endswith("\n  one\n  two")
-
-
-def test_saved_and_loaded(graph, tmp_path):
-    graph = mo.GuidanceGraph(graph.vertices, graph.edges, ("β-catenin was not found.",))
-    path = tmp_path / "graph.npz"
-    graph.save(path)
-    assert_same(mo.GuidanceGraph.load(path), graph)
-    assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(FileExistsError, match="pass overwrite=True"):
-        graph.save(path)
-    graph.save(str(path), overwrite=True)
-    with np.load(path, allow_pickle=False) as members:  # nothing is pickled
-        assert {members[name].dtype.kind for name in members.files} <= set("uif")
-
-
-def test_a_graph_lies_inside_a_larger_archive(graph, tmp_path):
-    with zipfile.ZipFile(tmp_path / "model", "w") as whole, whole.open("graph.npz", "w") as member:
-        graph.write(member)
-    with zipfile.ZipFile(tmp_path / "model") as whole, whole.open("graph.npz") as member:
-        assert_same(mo.GuidanceGraph.read(member), graph)
-    a, b = io.BytesIO(), io.BytesIO()
-    graph.write(a)
-    graph.write(b)
-    assert a.getvalue() == b.getvalue()
-
-
-def test_a_failed_save_leaves_the_old_file(graph, tmp_path, monkeypatch):
-    path = tmp_path / "graph.npz"
-    graph.save(path)
-    before = path.read_bytes()
-
-    def fail(file, *_):
-        file.write(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(archive, "write", fail)
-    with pytest.raises(KeyboardInterrupt):
-        graph.save(path, overwrite=True)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_where_nothing_can_be_saved(graph, tmp_path):
-    with pytest.raises(FileExistsError, match="is a folder; name a file"):
-        graph.save(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"The folder .*none does not exist; make it first"):
-        graph.save(tmp_path / "none" / "graph.npz")
-    with pytest.raises(FileNotFoundError, match="There is no guidance graph at"):
-        mo.GuidanceGraph.load(tmp_path / "graph.npz")
-
-
-def test_any_cut_of_a_file_is_an_error(graph):
-    whole = io.BytesIO()
-    graph.write(whole)
-    for length in range(0, len(whole.getvalue()), 37):
-        with pytest.raises(InvalidGraph, match=r"not a whole guidance graph saved by multiome .*truncated"):
-            mo.GuidanceGraph.read(io.BytesIO(whole.getvalue()[:length]))
-
-
-def test_other_files_are_no_graphs(tmp_path, graph, monkeypatch):
-    path = tmp_path / "other"
-    for content in (b"", b"chrom,start\n", b"PK\x03\x04"):
-        path.write_bytes(content)
-        with pytest.raises(InvalidGraph, match=r"other is not a whole guidance graph"):
-            mo.GuidanceGraph.load(path)
-    with path.open("wb") as file:
-        np.savez(file, x=np.arange(3))
-    with pytest.raises(InvalidGraph, match="not a whole guidance graph"):
-        mo.GuidanceGraph.load(path)
-    with path.open("wb") as file:
-        np.savez(file, text=np.frombuffer(b'{"a": 1}', dtype=np.uint8))
-    with pytest.raises(InvalidGraph, match="an archive of arrays, but not a guidance graph"):
-        mo.GuidanceGraph.load(path)
-    monkeypatch.setattr(archive, "FORMAT", 99)
-    graph.save(path, overwrite=True)
-    monkeypatch.undo()
-    with pytest.raises(InvalidGraph, match=r"format 99, this version of multiome reads up to 1; update multiome"):
-        mo.GuidanceGraph.load(path)
 
 
 def test_errors_are_of_the_package():
