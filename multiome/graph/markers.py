@@ -56,7 +56,7 @@ def marker_edges(
     own = check_table(table)
     own_read = _grouped((simplified(name), gene) for name, symbols in own.items() for gene in symbols)
     known = curated("mouse" if sum(gene != gene.upper() for gene in genes) * 2 > len(genes) else "human")
-    named = _grouped((simplified(gene), gene) for gene in genes)
+    named = _grouped((short, gene) for gene in genes if (short := simplified(gene)))
     matches = {protein: look_up(protein, own, own_read, known, named) for protein in proteins}
 
     folded = _grouped((gene.lower(), gene) for gene in genes)
@@ -116,7 +116,7 @@ def check_names(argument: str, names: Iterable[object]) -> list[str]:
     return [str(name) for name in found]
 
 
-def check_table(table: pd.DataFrame | None) -> Entries:
+def check_table(table: object) -> Entries:
     """A user's pairs as genes by protein, if each row has both."""
     if table is None:
         return {}

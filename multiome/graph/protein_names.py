@@ -22,6 +22,7 @@ _GLUED_LABEL = re.compile(r"(anti|hu|ms|[hm])(?=cd\d)")
 # Behind a known antigen these make another one of it: "CD40 ligand", "CD158 z", "TCR Vb13.1".
 _OTHER = re.compile(r"[a-z]|ligand|receptor|like|bound|(v[abgd]|j[ab])\d*")
 
+_BRACKET = re.compile(r"[(\[|]")
 _HASHTAG = re.compile(r"(hto|hash|hashtags?|hashing|sampletag|multiseq)[a-z]?\d*|cmo3\d\d")
 _CONTROL = re.compile(r"iso|\w*isotype\w*|(control|controls|ctrl|ctl|blank)\d*|unmapped|nomatch|badstruct")
 _REAGENT = re.compile(r"pe|apc|fitc|biotin|streptavidin\w*|annexinv")
@@ -58,7 +59,7 @@ def kind(name: str) -> str:
 
 
 def antigens(name: str, known: Container[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The known antigens, as simplified names, that a protein's name is made of, and those that stand in brackets.
+    """The known antigens, as simplified names, of which a name is made; and those in brackets or behind a bar.
 
     A name that is known as a whole stands for itself. Else labels before it are dropped (``ADT_``, ``anti-human``),
     and the longest known runs of words are read from left to right; clones, barcodes and remarks behind an antigen
@@ -85,21 +86,21 @@ def _without_labels(name: str) -> list[re.Match[str]]:
 
 
 def _read(name: str, words: list[re.Match[str]], known: Container[str]) -> Iterator[tuple[str, bool]]:
-    first = unknown_first = 0
+    """Known runs of words from left to right, and whether each stands behind a bracket."""
+    first, unknown_first = 0, False
     while first < len(words):
-        run, after = _longest_known(name, words[first:], known)
-        start = words[first].start()
-        in_brackets = name.count("(", 0, start) + name.count("[", 0, start) > 0
+        run, n_words = _longest_known(name, words[first:], known)
+        in_brackets = bool(_BRACKET.search(name, 0, words[first].start()))
         trusted = not unknown_first or in_brackets or re.match(r"cd\d", run)
         if run and trusted:
-            follower = words[first + after] if first + after < len(words) else None
-            if follower is None or not _makes_another(name, words[first + after - 1], follower):
+            follower = words[first + n_words] if first + n_words < len(words) else None
+            if follower is None or not _makes_another(name, words[first + n_words - 1], follower):
                 yield run, in_brackets
             elif not in_brackets:
                 return
         elif first == 0:
-            unknown_first = 1
-        first += max(after, 1)
+            unknown_first = True
+        first += max(n_words, 1)
 
 
 def _longest_known(name: str, words: list[re.Match[str]], known: Container[str]) -> tuple[str, int]:
@@ -109,12 +110,14 @@ def _longest_known(name: str, words: list[re.Match[str]], known: Container[str])
         text = simplified(written)
         if number == 1:
             text = text if text in known else _GLUED_LABEL.sub("", text, count=1)
-        if text in known and not re.search(r"[()\[\]]", written):
+        if text in known and not _BRACKET.search(written):
             return text, number
     return "", 0
 
 
 def _makes_another(name: str, word: re.Match[str], follower: re.Match[str]) -> bool:
     """Whether the next word makes another antigen of this one; not where a bracket stands between them."""
-    between = name[word.end() : follower.start()]
-    return not re.search(r"[()\[\]]", between) and bool(_OTHER.fullmatch(simplified(follower[0])))
+    between, text = name[word.end() : follower.start()], simplified(follower[0])
+    # "TCR-1" and "TCR-2" have lost their Greek letters.
+    lost = word[0].lower() == "tcr" and text.isdigit()
+    return not re.search(r"[()\[\]|]", between) and (lost or bool(_OTHER.fullmatch(text)))
