@@ -82,11 +82,14 @@ def look_up(protein: str, own: Entries, own_read: Entries, known: Entries, named
             return Match("table", found[:1], own_read[found[0]])
     if (reason := kind(protein)) != "antigen":
         return Match(reason)
-    if found := _narrowest(*antigens(protein, known), known):
+    whole = simplified(protein)
+    is_gene = whole in named and whole not in known  # H2-Q7 is a gene before it is an H-2
+    if not is_gene and (found := _narrowest(*antigens(protein, known), known)):
         return Match("curated", found, tuple(dict.fromkeys(gene for antigen in found for gene in known[antigen])))
     for found in antigens(protein, named):
-        if found and (len(found[0]) > 2 or found[0] == simplified(protein)):  # two letters of a name may mean anything
-            return Match("gene", found[:1], named[found[0]][:1])
+        if found and (len(found[0]) > 2 or found[0] == whole):  # two letters of a name may mean anything
+            same = named[found[0]]
+            return Match("gene", found[:1], (protein if protein in same else same[0],))
     return Match("unknown")
 
 

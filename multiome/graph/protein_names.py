@@ -21,6 +21,8 @@ _LABEL = re.compile(
 _GLUED_LABEL = re.compile(r"(anti|hu|ms|[hm])(?=cd\d)")
 # Behind a known antigen these make another one of it: "CD40 ligand", "CD158 z", "TCR Vb13.1".
 _OTHER = re.compile(r"[a-z]|ligand|receptor|like|bound|(v[abgd]|j[ab])\d*")
+# So do these behind names of families: "H-2 Q7" is another than "H-2", and "TCR-2" has lost its Greek letters.
+_OTHER_OF = {"h2": re.compile(r"[a-z]{1,2}\d{0,2}"), "tcr": re.compile(r"\d+")}
 
 _BRACKET = re.compile(r"[(\[|]")
 _HASHTAG = re.compile(r"(hto|hash|hashtags?|hashing|sampletag|multiseq)[a-z]?\d*|cmo3\d\d")
@@ -94,7 +96,9 @@ def _read(name: str, words: list[re.Match[str]], known: Container[str]) -> Itera
         trusted = not unknown_first or in_brackets or re.match(r"cd\d", run)
         if run and trusted:
             follower = words[first + n_words] if first + n_words < len(words) else None
-            if follower is None or not _makes_another(name, words[first + n_words - 1], follower):
+            if follower is None or not _makes_another(
+                run, name[words[first + n_words - 1].end() : follower.start()], follower[0]
+            ):
                 yield run, in_brackets
             elif not in_brackets:
                 return
@@ -115,9 +119,8 @@ def _longest_known(name: str, words: list[re.Match[str]], known: Container[str])
     return "", 0
 
 
-def _makes_another(name: str, word: re.Match[str], follower: re.Match[str]) -> bool:
-    """Whether the next word makes another antigen of this one; not where a bracket stands between them."""
-    between, text = name[word.end() : follower.start()], simplified(follower[0])
-    # "TCR-1" and "TCR-2" have lost their Greek letters.
-    lost = word[0].lower() == "tcr" and text.isdigit()
-    return not re.search(r"[()\[\]|]", between) and (lost or bool(_OTHER.fullmatch(text)))
+def _makes_another(run: str, between: str, follower: str) -> bool:
+    """Whether the next word makes another antigen of a known one; not where a bracket stands between them."""
+    text, family = simplified(follower), _OTHER_OF.get(run)
+    other = _OTHER.fullmatch(text) or (family and family.fullmatch(text))
+    return bool(other) and not re.search(r"[()\[\]|]", between)

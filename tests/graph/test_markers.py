@@ -100,7 +100,8 @@ MOUSE = {
     "Tcrg-V4 Trgv4": "ADT_TCRVr2_A0211",
     "Gypa": "ADT_TER-119-ErythroidCells_A0122",
     "P2ry12": "ADT_anti-P2RY12_A0415",
-    "": "CD1a ; ADT_H-2KbboundtoSIINFEKL_A0231",
+    "H2-K1 H2-D1": "H-2 ; ADT_H-2_A0119 ; H-2_M1/42 ; MHC class I",
+    "": "CD1a ; H-2 Q7 ; ADT_H-2-Kx_A0001 ; ADT_H-2KbboundtoSIINFEKL_A0231",
 }  # fmt: skip
 # Symbols that came later or went before the releases of Ensembl that the test reads.
 OTHER_RELEASES = {
@@ -170,6 +171,9 @@ def test_spelling_of_genes():
     assert found(["cd4", "Cd4", "CD4"], ["CD4"])[0] == {("Cd4", "CD4")}  # most are those of mouse
     assert found(["CD4", "Cd4", "CD8A", "CD19"], ["CD4"])[0] == {("CD4", "CD4")}
     assert found(["PVRL2", "CD4"], ["CD112"])[0] == {("PVRL2", "CD112")}  # what NECTIN2 was called before
+    assert found(["H2-Q7", "H2-K1"], ["H2-Q7"])[0] == {("H2-Q7", "H2-Q7")}  # not every H-2
+    assert found(["LY75", "LY75-CD302"], ["LY75-CD302"])[0] == {("LY75-CD302", "LY75-CD302")}
+    assert found(["MT-TP", "MTTP"], ["MTTP"])[0] == {("MTTP", "MTTP")}
     assert found(["CLEC99Z"], ["clec99-Z_ACGTACGTACGTACG"])[0] == {("CLEC99Z", "clec99-Z_ACGTACGTACGTACG")}
 
 
