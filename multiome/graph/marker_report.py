@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from multiome.errors import UnknownName, listed
+from multiome.graph.protein_names import simplified
 
 RULES = {"table": "by `table`", "curated": "as known antibodies", "gene": "by the name of a gene"}
 LEFT_OUT = {
@@ -58,7 +59,7 @@ def table_notes(
     if absent := sorted({gene for genes in own.values() for gene in genes} - set(spelling)):
         notes.append(f"`table` names genes that are not among those given: {listed(absent)}.")
     used = {antigen for match in matches.values() if match.rule == "table" for antigen in match.antigens}
-    if idle := sorted(set(own) - used):
+    if idle := sorted(name for name in own if not used & {name, simplified(name)}):
         notes.append(f"`table` names proteins that are not among those given: {listed(idle)}.")
     return tuple(notes)
 

@@ -105,7 +105,15 @@ def curated(species: str) -> Entries:
 
 
 def check_names(argument: str, names: Iterable[object]) -> list[str]:
-    """The names as a list, if each is a string and occurs once."""
+    """The names as a list.
+
+    Raises
+    ------
+    MultiomeError
+        If there are none, or if one is not a string.
+    InvalidPairing
+        If one occurs more than once.
+    """
     found = [names] if isinstance(names, str) else list(names)
     if isinstance(names, str) or not all(isinstance(name, str) for name in found):
         wrong = next((name for name in found if not isinstance(name, str)), names)
@@ -120,7 +128,13 @@ def check_names(argument: str, names: Iterable[object]) -> list[str]:
 
 
 def check_table(table: object) -> Entries:
-    """A user's pairs as genes by protein, if each row has both."""
+    """A user's pairs, as genes by protein.
+
+    Raises
+    ------
+    MultiomeError
+        If it is no table, lacks a column, or has a row without a protein or a gene.
+    """
     if table is None:
         return {}
     if not isinstance(table, pd.DataFrame):

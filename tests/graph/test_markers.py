@@ -179,11 +179,11 @@ def test_spelling_of_genes():
 
 def test_table_comes_first():
     genes = ["CD4", "CD8A", "MADE1", "IGHG1", "Tox"]
-    table = pairs(("CD4", "MADE1"), ("CD4", "cd8a"), ("IgG1", "IGHG1"), ("new", "tox"))
-    edges, notes = found(genes, ["CD4", "ADT_CD4_A0001", "IgG1", "NEW (clone 3)", "CD8"], table=table)
+    table = pairs(("CD4", "MADE1"), ("CD4", "cd8a"), ("IgG1", "IGHG1"), ("NEW-1", "tox"))
+    edges, notes = found(genes, ["CD4", "ADT_CD4_A0001", "IgG1", "new1 (clone 3)", "CD8"], table=table)
     assert edges == {
         ("MADE1", "CD4"), ("CD8A", "CD4"), ("MADE1", "ADT_CD4_A0001"), ("CD8A", "ADT_CD4_A0001"), ("IGHG1", "IgG1"),
-        ("Tox", "NEW (clone 3)"), ("CD8A", "CD8"),
+        ("Tox", "new1 (clone 3)"), ("CD8A", "CD8"),
     }  # fmt: skip
     assert "4 by `table`, 1 as known antibodies" in notes
     assert "`table` names" not in notes
