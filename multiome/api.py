@@ -13,9 +13,11 @@ import torch
 from jaxtyping import Float
 
 from multiome.data.build import prepare
+from multiome.data.guided import guided, joined_pairs
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
 from multiome.errors import check_seed, given_or_default
+from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
@@ -36,6 +38,7 @@ from multiome.train.loop import train as optimise
 def fit(
     mdata: md.MuData | ad.AnnData,
     *,
+    graph: GuidanceGraph | None = None,
     batch_key: str | Sequence[str] | None = None,
     modalities: Mapping[str, Modality] | None = None,
     config: ModelConfig | None = None,
@@ -44,7 +47,7 @@ def fit(
     seed: int = 0,
     drop_empty: bool = False,
 ) -> Multiome:
-    """Train a model on paired or partly paired cells.
+    """Train a model on paired, partly paired or, with a guidance graph, unpaired cells.
 
     Parameters
     ----------
@@ -52,6 +55,9 @@ def fit(
         Raw counts, one modality per assay. Which cells are paired is what the `MuData`'s own obs map says: a cell
         that a modality does not list is unmeasured there, never zero. Nothing in it is changed. An `AnnData` is one
         modality: RNA, unless ``modalities`` says otherwise.
+    graph
+        What is known of which features belong together (gene and peak, protein and gene). Modalities that it joins
+        need not share a single cell. Its keys and names must be those of ``mdata``.
     batch_key
         Column, or columns, of the experimental batch (donor, run). Looked up in ``mdata.obs``, then in each modality's
         ``obs``; where they disagree, an error. Its effect is learnt by the decoder alone, so that latent states are
@@ -84,16 +90,18 @@ def fit(
     loss = given_or_default("loss", loss, LossWeights)
     train.check_device()
     seed = check_seed(seed)
-    spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty)
+    pairs = joined_pairs(graph)
+    spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)
+    spec, edges = (spec, None) if graph is None else guided(spec, graph)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance)
+        vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance, edges=edges)
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
     shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
     match_totals(vae, cells, shrinkage, features_per_step=train.features_per_step, seed=seed)
-    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage), history)
+    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage, graph), history)
 
 
 class Multiome:

@@ -128,3 +128,5 @@ class Latent:
     """The expert q(z | x_m) of each modality; meaningless in rows where the modality was not observed."""
     joint: Normal
     """q(z | x): the product of the prior and the experts that count."""
+    features: Mapping[str, Float[Tensor, "n_outputs _ hidden"]] = field(default_factory=dict)
+    """Feature embeddings of each modality, where a guidance graph makes them; else those that the decoders hold."""

@@ -46,6 +46,11 @@ CASES = {
         "modalities['rna'] must be a Modality such as mo.RNA",
     ),
     "words": ('mo.fit(sim.mdata, modalities=["rna", "atac"])', "TypeError", "such as {'rna': mo.RNA}"),
+    "a graph as a path": (
+        'mo.fit(sim.mdata, graph="graph.npz")',
+        "MultiomeError",
+        "`graph` must be a GuidanceGraph, got str; make one with GuidanceGraph.from_genome",
+    ),
     "half an epoch": (
         "mo.TrainConfig(max_epochs=1.5)",
         "MultiomeError",

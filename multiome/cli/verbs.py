@@ -17,6 +17,7 @@ def fit(
     mdata: Path,
     *,
     out: Path,
+    graph: Path | None = None,
     batch_key: list[str] | None = None,
     modalities: dict[str, Kind] | None = None,
     layer: dict[str, str] | None = None,
@@ -28,7 +29,7 @@ def fit(
     drop_empty: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Train a model on paired or partly paired cells.
+    """Train a model on paired, partly paired or, with a guidance graph, unpaired cells.
 
     Parameters
     ----------
@@ -37,6 +38,9 @@ def fit(
         own obs map says: a cell that a modality does not list is unmeasured there, never zero.
     out
         File for the fitted model.
+    graph
+        A guidance graph that Python has written with GuidanceGraph.save: which features belong together. Modalities
+        that it joins need not share a single cell.
     batch_key
         Column of the experimental batch (donor, run); repeat the option for several. Looked up in the common obs, then
         in each modality's obs.
@@ -62,14 +66,16 @@ def fit(
         Replace the output if it exists.
     """
     check_output(out, overwrite=overwrite, inputs=(mdata,))
-    check_inputs(mdata)
+    check_inputs(mdata, *([] if graph is None else [graph]))
     check_accelerator(train.accelerator)
     data = read(mdata)
     from multiome.api import fit as fit_model
     from multiome.cli.assays import assays
+    from multiome.graph.guidance import GuidanceGraph
 
     model = fit_model(
         data,
+        graph=None if graph is None else GuidanceGraph.load(graph),
         batch_key=batch_key,
         modalities=assays(data, kinds=modalities, layers=layer, continuous=continuous),
         config=config,

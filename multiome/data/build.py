@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import anndata as ad
@@ -26,8 +26,12 @@ def prepare(
     modalities: Mapping[str, Modality] | None,
     batch_key: str | Sequence[str] | None,
     drop_empty: bool,
+    joined: Collection[tuple[str, str]] = (),
 ) -> tuple[DataSpec, CellDataset]:
-    """Check training data, run every modality's recipe, and return the spec with the cells in memory."""
+    """Check training data, run every modality's recipe, and return the spec with the cells in memory.
+
+    ``joined`` are pairs of modalities that need not share cells, because a guidance graph joins their features.
+    """
     check_flag("drop_empty", drop_empty)
     cells = cells_of(data, next(iter(modalities), "rna") if isinstance(modalities, Mapping) else "rna")
     chosen = resolve_modalities(list(cells.mods), modalities)
@@ -39,7 +43,7 @@ def prepare(
     for key, modality in chosen.items():
         specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
     cells = measured(without_empty(cells, matrices))
-    check_pairing(cells)  # of what is left: rows of zeros pair nothing
+    check_pairing(cells, joined)  # of what is left: rows of zeros pair nothing
     covariates = read_covariates(cells, batch_key)
     check_levels(covariates)
     spec = DataSpec(specs, covariates, len(cells.obs_names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -105,16 +105,19 @@ def duplicates(names: pd.Index) -> list[str]:
     return list(dict.fromkeys(names[names.duplicated()]))
 
 
-def check_pairing(cells: Cells) -> None:
-    """Modalities must be connected through shared cells; a few shared names between large sets are suspicious."""
+def check_pairing(cells: Cells, joined: Collection[tuple[str, str]] = ()) -> None:
+    """Modalities must be connected through shared cells, or by a guidance graph.
+
+    A few shared names between large sets are suspicious.
+    """
     keys = list(cells.mods)
     linked = {key: {key} for key in keys}
     for a, b in combinations(keys, 2):
         shared = int((cells.observed(a) & cells.observed(b)).sum())
         smaller = min(int(cells.observed(a).sum()), int(cells.observed(b).sum()))
-        if shared:
-            joined = linked[a] | linked[b]
-            linked |= dict.fromkeys(joined, joined)
+        if shared or (a, b) in joined or (b, a) in joined:
+            together = linked[a] | linked[b]
+            linked |= dict.fromkeys(together, together)
         if 0 < shared < FEW_SHARED * smaller:
             names = cells.obs_names[cells.observed(a) & cells.observed(b)]
             warnings.warn(
@@ -128,6 +131,6 @@ def check_pairing(cells: Cells) -> None:
         apart = [key for key in keys if key not in linked[keys[0]]]
         raise InvalidPairing(
             f"{listed(sorted(linked[keys[0]]))} and {listed(apart)} share no cell, so nothing says how their cells "
-            "correspond. If they were measured in the same cells, give both the same obs_names. If not, a guidance "
-            "graph between their features is needed, which this version does not have yet."
+            "correspond. If they were measured in the same cells, give both the same obs_names. If not, say how "
+            "their features correspond with a guidance graph: fit(..., graph=mo.GuidanceGraph.from_genome(...))."
         )

@@ -36,6 +36,15 @@ class ModalitySpec:
     halved: bool
     n_components: int
     notes: tuple[str, ...] = ()
+    lender: str | None = None
+    """The modality whose components this one's encoder is shown too, averaged along the guidance graph."""
+    n_borrowed: int = 0
+    """How many those are."""
+
+    @property
+    def n_own_components(self) -> int:
+        """Components of this modality's own values."""
+        return max(1, min(self.n_components, len(self.features)))
 
     @property
     def modality(self) -> Modality:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from multiome.errors import InvalidGraph
 from multiome.graph.checks import DTYPES, check_vertices
 from multiome.graph.features import check_keys, feature_table
+from multiome.graph.markers import marker_edges
 from multiome.graph.table import blocks, unite
 
 
@@ -28,7 +28,7 @@ def protein_edges(
     genes, proteins = (list(feature_table(data, key).index) for data, key in zip((rna, protein), keys, strict=True))
     vertices = blocks([(keys[0], genes), (keys[1], proteins)])
     check_vertices(vertices)
-    found, report = import_module("multiome.graph.markers").marker_edges(genes, proteins, table=table)
+    found, report = marker_edges(genes, proteins, table=table)
     if found.empty:
         raise InvalidGraph(" ".join([f"None of the {len(proteins):,} proteins belongs to one of the genes.", *report]))
     source, target = pd.Index(genes).get_indexer(found["source"]), pd.Index(proteins).get_indexer(found["target"])

@@ -19,9 +19,11 @@ from multiome.types import SparseRows
 class Channel(nn.Module):
     """One modality's way into the latent space and out of it."""
 
-    def __init__(self, spec: ModalitySpec, config: ModelConfig, n_components: int) -> None:
+    def __init__(self, spec: ModalitySpec, config: ModelConfig) -> None:
         super().__init__()
         n_features = len(spec.features)
+        self.n_own = spec.n_own_components
+        n_components = self.n_own + spec.n_borrowed
         modality = spec.modality
         self.median_depth = spec.median_depth
         self.transform = modality.transform(n_features)
@@ -34,11 +36,23 @@ class Channel(nn.Module):
         """Set statistics, components and the average profile from training cells."""
         self.transform.fit(rows, coverage)
         seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage)
-        loadings, centre = principal_components(seen, self.projection.loadings.shape[1])
+        loadings, centre = principal_components(seen, self.n_own)
         self.projection.loadings.zero_()
         self.projection.loadings[:, : loadings.shape[1]] = loadings
         self.projection.centre.copy_(centre)
         self.likelihood.initialise(rows, exposure if coverage is None else coverage)
+
+    def borrow(
+        self,
+        loadings: Float[Tensor, "feature borrowed"],
+        rows: SparseRows,
+        exposure: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None,
+    ) -> None:
+        """Show the encoder another modality's components too; training cells' scores have variance 1."""
+        self.projection.loadings[:, self.n_own :] = loadings
+        scores = self.components(rows, exposure, coverage)[:, self.n_own :]
+        self.projection.loadings[:, self.n_own :] /= scores.std(0, correction=0).clamp_min(1e-6)
 
     def components(
         self,
@@ -66,6 +80,7 @@ class Channel(nn.Module):
         h: Float[Tensor, "cell hidden"],
         exposure: Float[Tensor, "cell 1"] | Float[Tensor, "cell feature"],
         features: Int[Tensor, " feature"] | None = None,
+        embedding: Float[Tensor, "n_outputs every hidden"] | None = None,
     ) -> TorchDistributionMixin:
-        """The distribution of the values, given the trunk's output."""
-        return self.likelihood(self.head(h, features), exposure=exposure, features=features)
+        """The distribution of the values, given the trunk's output; with other feature embeddings where given."""
+        return self.likelihood(self.head(h, features, embedding), exposure=exposure, features=features)

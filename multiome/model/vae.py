@@ -16,6 +16,8 @@ from pyro import poutine
 from torch import BoolTensor, Tensor, nn
 
 from multiome.data.spec import DataSpec
+from multiome.graph.edges import FeatureEdges
+from multiome.graph.encoder import GraphEncoder
 from multiome.model.channel import Channel
 from multiome.model.config import ModelConfig
 from multiome.nn.decoder import Trunk
@@ -33,15 +35,14 @@ class MultiomeVAE(nn.Module):
     modality; ``q(z | x)`` is the product of the prior and the observed experts ``q(z | x_m)``.
     """
 
-    def __init__(self, spec: DataSpec, config: ModelConfig) -> None:
+    def __init__(self, spec: DataSpec, config: ModelConfig, edges: FeatureEdges | None = None) -> None:
         super().__init__()
         self.n_cells = spec.n_cells
         self.n_latent = config.n_latent
         self.keys = tuple(spec.modalities)
         self.weights = dict.fromkeys(self.keys, 1.0)
-        self.channels = nn.ModuleList(
-            Channel(s, config, max(1, min(s.n_components, len(s.features)))) for s in spec.modalities.values()
-        )
+        self.channels = nn.ModuleList(Channel(s, config) for s in spec.modalities.values())
+        self.graph = None if edges is None else GraphEncoder(edges)
         self.trunk = Trunk(
             config.n_latent,
             config.n_features_latent,
@@ -70,6 +71,17 @@ class MultiomeVAE(nn.Module):
         }
         return Latent(experts, product_of_experts(experts, batch.observed))
 
+    def features(self) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
+        """Feature embeddings of all modalities, where a guidance graph makes them."""
+        return {} if self.graph is None else self.graph({key: self.channel(key).head.embedding for key in self.keys})
+
+    def settle(self) -> None:
+        """Keep the feature embeddings that the guidance graph makes; from then on they stand without it."""
+        with torch.no_grad():
+            for key, embedding in self.features().items():
+                self.channel(key).head.embedding.copy_(embedding)
+        self.graph = None
+
     def exposure(self, batch: Batch, key: str, features: Int[Tensor, " feature"] | None) -> Tensor:
         """What scales a cell's values: its depth, or each site's coverage."""
         return batch.coverage[key].dense(features) if key in batch.coverage else batch.exposure[key]
@@ -87,7 +99,7 @@ class MultiomeVAE(nn.Module):
                 share = 1.0 if features is None else channel.likelihood.n_features / len(features)
                 x = batch.counts[key].dense(features)
                 observed = cast(BoolTensor, batch.observed[key])
-                p = channel.decode(h, self.exposure(batch, key, features), features)
+                p = channel.decode(h, self.exposure(batch, key, features), features, latent.features.get(key))
                 # mosaic data: an unmeasured assay says nothing
                 with poutine.mask(mask=observed), poutine.scale(scale=share * self.weights[key]):
                     pyro.sample(key, p.to_event(1), obs=x)
@@ -108,6 +120,6 @@ class MultiomeVAE(nn.Module):
         found = {}
         h = self.hidden(latent.joint.loc, batch)
         for key in batch.counts:
-            p = self.channel(key).decode(h, self.exposure(batch, key, None))
+            p = self.channel(key).decode(h, self.exposure(batch, key, None), None, latent.features.get(key))
             found[key] = p.log_prob(batch.counts[key].dense()).sum(-1)[batch.observed[key]].mean()
         return found

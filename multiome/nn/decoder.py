@@ -54,7 +54,10 @@ class Head(nn.Module):
         self.embedding = nn.Parameter(torch.randn(n_outputs, n_features, n_hidden) * 0.01)
 
     def forward(
-        self, h: Float[Tensor, "cell hidden"], features: Int[Tensor, " feature"] | None = None
+        self,
+        h: Float[Tensor, "cell hidden"],
+        features: Int[Tensor, " feature"] | None = None,
+        embedding: Float[Tensor, "n_outputs every hidden"] | None = None,
     ) -> Float[Tensor, "n_outputs cell feature"]:
-        v = self.embedding if features is None else self.embedding[:, features]
-        return h @ v.mT
+        v = self.embedding if embedding is None else embedding
+        return h @ (v if features is None else v[:, features]).mT

@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from dataclasses import asdict
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from safetensors.torch import save as save_tensors
 
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidModelFile, check_flag
+from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
@@ -22,7 +23,7 @@ from multiome.predict.draft import draft
 from multiome.predict.fitted import Fitted
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 2
+FORMAT = 3
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 
 
@@ -64,6 +65,9 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
         "history.csv": history.to_csv(index=False).encode(),
         "weights.safetensors": save_tensors(weights),
     }
+    if fitted.graph is not None:
+        fitted.graph.write(graph := BytesIO())
+        members["graph.npz"] = graph.getvalue()
     with draft(target) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
@@ -109,9 +113,10 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         if label["format"] > 1:
             shrinkage = Shrinkage.from_json(json.loads(members["shrinkage.json"]))
         history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
+        graph = GuidanceGraph.read(BytesIO(members["graph.npz"])) if "graph.npz" in members else None
         vae = MultiomeVAE(spec, config)
         vae.load_state_dict(load_tensors(members["weights.safetensors"]))
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
     vae.eval()
-    return Fitted(vae, spec, config, depth, shrinkage), history
+    return Fitted(vae, spec, config, depth, shrinkage, graph), history

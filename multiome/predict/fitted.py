@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from multiome.data.spec import DataSpec
+from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
@@ -22,6 +23,8 @@ class Fitted:
     config: ModelConfig
     depth: DepthModel
     shrinkage: Shrinkage
+    graph: GuidanceGraph | None = None
+    """What was known of the features before training."""
 
     @property
     def device(self) -> torch.device:
@@ -40,5 +43,7 @@ class Fitted:
             for key, factor in self.shrinkage.factors.items()
             if factor < 1
         ]
+        if self.graph is not None:
+            lines.append(f"  guidance graph: {len(self.graph.edges):,} edges")
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
         return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])

@@ -7,6 +7,7 @@ import torch
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
+from multiome.graph.edges import FeatureEdges
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.types import Batch
@@ -16,22 +17,39 @@ MAX_CELLS = 20_000
 
 
 def begin(
-    spec: DataSpec, cells: CellDataset, rows: np.ndarray, config: ModelConfig, *, seed: int, balance: float
+    spec: DataSpec,
+    cells: CellDataset,
+    rows: np.ndarray,
+    config: ModelConfig,
+    *,
+    seed: int,
+    balance: float,
+    edges: FeatureEdges | None = None,
 ) -> MultiomeVAE:
     """Random weights, and for every modality the components and the average profile of the training cells."""
-    vae = MultiomeVAE(spec, config)
+    vae = MultiomeVAE(spec, config, edges)
     surprise = {}
     rng = np.random.default_rng(seed)
+    some = {key: some_of(rows[cells.observed(key)[rows]], rng) for key in vae.keys}
     for key in vae.keys:
-        measured = rows[cells.observed(key)[rows]]
-        if len(measured) > MAX_CELLS:
-            measured = np.sort(rng.choice(measured, MAX_CELLS, replace=False))
-        batch = cells.take(measured)
+        batch = cells.take(some[key])
         vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key))
-        surprise[key] = mean_surprise(vae, cells.take(rng.permutation(measured)[:500]), key)
+        surprise[key] = mean_surprise(vae, cells.take(rng.permutation(some[key])[:500]), key)
+    for key, s in spec.modalities.items():
+        if edges is not None and s.lender is not None:
+            batch, lender = cells.take(some[key]), vae.channel(s.lender)
+            borrowed = edges.average(key, over=s.lender) @ lender.projection.loadings[:, : lender.n_own].numpy()
+            vae.channel(key).borrow(
+                torch.from_numpy(borrowed).float(), batch.counts[key], batch.exposure[key], batch.coverage.get(key)
+            )
     typical = float(np.exp(np.mean(np.log(list(surprise.values())))))
     vae.weights = {key: (typical / value) ** balance for key, value in surprise.items()}
     return vae
+
+
+def some_of(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """At most `MAX_CELLS` of the rows, in order."""
+    return np.sort(rng.choice(rows, MAX_CELLS, replace=False)) if len(rows) > MAX_CELLS else rows
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,10 @@ def train(
     """
     batches = loader(cells, rows, config.batch_size, seed=seed)
     n_epochs = config.n_epochs(len(batches.sampler), n_cells=len(rows), n_held_out=len(held_out))  # type: ignore[arg-type]
-    n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
-    task = IntegrationTask(vae, config, weights, n_paired=n_paired)
+    observed = {key: cells.observed(key)[rows] for key in cells.matrices}
+    n_paired = int((np.sum(list(observed.values()), axis=0) > 1).sum())
+    apart = [(a, b) for a, b in combinations(observed, 2) if not (observed[a] & observed[b]).any()]
+    task = IntegrationTask(vae, config, weights, n_paired=n_paired, apart=apart)
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=BURN_IN)
     history, interrupt = History(), StopOnInterrupt()
     with quiet_lightning():
@@ -69,6 +72,7 @@ def train(
         finally:
             interrupt.restore()
     interrupt.mention()
+    vae.settle()
     vae.eval()
     return history.table()
 

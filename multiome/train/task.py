@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -13,6 +13,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from multiome.errors import TrainingDiverged
+from multiome.losses.alignment import mean_discrepancy
 from multiome.losses.clip import clip_loss
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
@@ -20,12 +21,25 @@ from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.views import hide_features, part_of, some_or_all, thin
 from multiome.types import Batch, Latent
 
+ALIGN_FROM, ALIGN_FULLY = 1000, 1200
+"""Steps between which the alignment of cells without a partner sets in: drawn together sooner, while the guidance graph
+has not yet told which state is which, cell types are matched at random."""
+
 
 class IntegrationTask(pl.LightningModule):
     """ELBO of all modalities, given all or a random part of them, and CLIP between them."""
 
-    def __init__(self, vae: MultiomeVAE, config: TrainConfig, weights: LossWeights, *, n_paired: int) -> None:
+    def __init__(
+        self,
+        vae: MultiomeVAE,
+        config: TrainConfig,
+        weights: LossWeights,
+        *,
+        n_paired: int,
+        apart: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__()
+        self.apart = apart
         self.vae, self.config, self.weights = vae, config, weights
         self.clip_weight = weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
@@ -37,7 +51,7 @@ class IntegrationTask(pl.LightningModule):
         counts = {key: vae.channel(key).transform.thins for key in batch.counts}
         n_features = {key: vae.channel(key).likelihood.n_features for key in batch.counts}
         found = hide_features(n_features, feature_dropout, device=self.device)
-        one = vae.encode(thin(batch, keep, counts=counts), found)
+        one = replace(vae.encode(thin(batch, keep, counts=counts), found), features=vae.features())
         sampled = {
             key: torch.randperm(n, device=self.device)[: self.config.features_per_step]
             for key, n in n_features.items()
@@ -54,7 +68,10 @@ class IntegrationTask(pl.LightningModule):
             part = self.given(one, part_of(batch.observed))
             terms = {"elbo": self.elbo_of(batch, one, sampled), "cross": self.elbo_of(batch, part, sampled)}
         two = vae.encode(thin(batch, keep, counts=counts), found) if keep < 1 else one
-        return {**terms, "clip": self.clip(batch, one, two)}
+        terms["clip"] = self.clip(batch, one, two)
+        if self.training and self.apart and self.alignment_weight() > 0:
+            terms["align"] = self.align(batch, one)
+        return terms
 
     def given(self, latent: Latent, chosen: Mapping[str, Tensor]) -> Latent:
         """The latent state as some of the modalities tell it."""
@@ -79,6 +96,23 @@ class IntegrationTask(pl.LightningModule):
             pairs.append(clip_loss(view_a, view_b, temperature, None if group is None else group[both]))
         return torch.stack(pairs).mean()
 
+    def alignment_weight(self) -> float:
+        """What the alignment of unpaired cells counts in this step."""
+        begun = (self.global_step - ALIGN_FROM) / (ALIGN_FULLY - ALIGN_FROM)
+        return self.weights.align * min(max(begun, 0.0), 1.0)
+
+    def align(self, batch: Batch, latent: Latent) -> Tensor:
+        """Mean over the pairs of modalities that no cell has both of."""
+        return torch.stack(
+            [mean_discrepancy(*(self.told_by(m, batch, latent) for m in pair)) for pair in self.apart]
+        ).mean()
+
+    @staticmethod
+    def told_by(key: str, batch: Batch, latent: Latent) -> Tensor:
+        """Latent states of the cells that have a modality, as it alone tells them."""
+        there = batch.observed[key]
+        return product_of_experts({key: latent.per_modality[key]}, {key: there}).loc[there]
+
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""
         share = self.config.part_share if "cross" in losses else 0.0
@@ -86,6 +120,7 @@ class IntegrationTask(pl.LightningModule):
             "elbo": self.weights.elbo * (1 - share),
             "cross": self.weights.elbo * share,
             "clip": self.clip_weight,
+            "align": self.alignment_weight(),
         }
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
@@ -114,7 +149,7 @@ class IntegrationTask(pl.LightningModule):
     def blame(self, batch: Batch, losses: Mapping[str, Tensor]) -> str:
         """Which loss and which modality stopped being finite, and what to do."""
         terms = [name for name, value in losses.items() if not torch.isfinite(value)]
-        latent = self.vae.encode(batch)
+        latent = replace(self.vae.encode(batch), features=self.vae.features())
         bad = [k for k, q in latent.per_modality.items() if not torch.isfinite(q.loc[batch.observed[k]]).all()]
         if not bad:
             bad = [k for k, value in self.vae.log_likelihoods(batch, latent).items() if not torch.isfinite(value)]

@@ -1,8 +1,5 @@
 """The graph as a value: checks, union, names, files."""
 
-import sys
-import types
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,7 +129,6 @@ def test_errors_are_of_the_package():
 
 
 def test_from_markers_joins_genes_and_proteins():
-    pytest.importorskip("multiome.graph.markers")
     graph = mo.GuidanceGraph.from_markers(["CD4", "ACTB"], pd.Index(["CD4", "IgG1"]))
     assert graph.table()[NAMES].to_numpy().tolist() == [["rna", "CD4", "prot", "CD4"]]
     assert graph.isolated("rna").tolist() == ["ACTB"]
@@ -144,9 +140,7 @@ def test_markers_become_edges_whatever_finds_them(monkeypatch):
         found = pd.DataFrame({"source": ["CD4"], "target": ["CD4"], "weight": [1.0], "sign": [1]})
         return (found if table is None else found[:0]), ("1 of 2 proteins.",)
 
-    module = types.ModuleType("multiome.graph.markers")
-    module.marker_edges = marker_edges
-    monkeypatch.setitem(sys.modules, "multiome.graph.markers", module)
+    monkeypatch.setattr("multiome.graph.proteins.marker_edges", marker_edges)
     names = ["ACTB", "CD4"], ["IgG1", "CD4"]
     graph = mo.GuidanceGraph.from_markers(*names, keys=("gex", "adt"))
     assert graph.table()[NAMES].to_numpy().tolist() == [["gex", "CD4", "adt", "CD4"]]

@@ -1,0 +1,44 @@
+"""Feature embeddings that neighbours share."""
+
+import pandas as pd
+import pytest
+import torch
+
+import multiome as mo
+from multiome.graph.edges import edges_among
+from multiome.graph.encoder import SHARE, GraphEncoder
+
+
+@pytest.fixture
+def encoder():
+    rows = [("g1", "prot", "a", 1), ("g1", "prot", "b", 1), ("g2", "met", "s", -1)]
+    table = pd.DataFrame(rows, columns=["source", "target_modality", "target", "sign"]).assign(source_modality="rna")
+    graph = mo.GuidanceGraph.from_table(table)
+    return GraphEncoder(edges_among(graph, {"rna": ["g1", "g2", "alone"], "prot": ["a", "b"], "met": ["s"]}))
+
+
+@pytest.fixture
+def own():
+    return {"rna": torch.randn(1, 3, 4), "prot": torch.randn(3, 2, 4), "met": torch.randn(1, 1, 4)}
+
+
+def test_an_embedding_is_a_features_own_and_half_its_neighbours(encoder, own):
+    found = encoder(own)
+    genes, proteins = own["rna"][0], own["prot"].mean(0)
+    torch.testing.assert_close(found["prot"], own["prot"] + SHARE * genes[0])
+    torch.testing.assert_close(found["met"][0, 0], own["met"][0, 0] - SHARE * genes[1])
+    torch.testing.assert_close(found["rna"][0, 0], genes[0] + SHARE * proteins.mean(0))
+    torch.testing.assert_close(found["rna"][0, 1], genes[1] - SHARE * own["met"][0, 0])
+    torch.testing.assert_close(found["rna"][0, 2], genes[2])
+
+
+def test_what_a_protein_tells_reaches_its_gene(encoder, own):
+    own = {key: value.requires_grad_() for key, value in own.items()}
+    encoder(own)["prot"][:, 0].sum().backward()
+    assert own["rna"].grad[0, 0].abs().min() > 0
+    assert own["rna"].grad[0, 1:].abs().max() == 0
+
+
+def test_the_graph_is_no_weight(encoder):
+    assert not list(encoder.parameters())
+    assert not encoder.state_dict()

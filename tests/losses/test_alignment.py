@@ -1,0 +1,45 @@
+"""Maximum mean discrepancy of samples whose distributions are known."""
+
+import pytest
+import torch
+
+from multiome.losses.alignment import WIDTHS, mean_discrepancy
+
+
+def test_a_sample_and_itself():
+    x = torch.randn(50, 3)
+    assert mean_discrepancy(x, x).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_two_points_apart():
+    """Each at one place: 2 (k(0) - k(d)), where the mean squared distance of all pairs is d squared / 2."""
+    a, b = torch.zeros(4, 2), torch.full((4, 2), 3.0)
+    expected = sum(2 * (1 - torch.exp(torch.tensor(-2.0 / w))) for w in WIDTHS)
+    assert mean_discrepancy(a, b).item() == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_grows_with_the_shift_and_sees_spread():
+    x, y = torch.randn(400, 2), torch.randn(400, 2)
+    near, shifted, wide = (mean_discrepancy(x, z).item() for z in (y, y + 1, 3 * y))
+    assert near < 0.05 < min(shifted, wide)
+    assert mean_discrepancy(x, y + 2).item() > shifted
+
+
+def test_symmetric():
+    x, y = torch.randn(20, 3), torch.randn(30, 3) + 1
+    assert mean_discrepancy(x, y).item() == pytest.approx(mean_discrepancy(y, x).item(), rel=1e-4)
+
+
+def test_its_gradient_draws_samples_together():
+    x, y = torch.randn(100, 2), (torch.randn(100, 2) + 2).requires_grad_()
+    mean_discrepancy(x, y).backward()
+    assert (y.grad.mean(0) > 0).all()
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_cells_say_nothing(n):
+    x, y = torch.randn(n, 3, requires_grad=True), torch.randn(9, 3)
+    loss = mean_discrepancy(x, y)
+    loss.backward()
+    assert loss.item() == 0
+    assert not x.grad.any()

@@ -1,0 +1,124 @@
+"""`fit` with a guidance graph: cells without a partner, saved models, graphs that do not fit."""
+
+import mudata as md
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import multiome as mo
+from multiome.data.build import prepare
+from multiome.data.guided import guided, joined_pairs
+from multiome.train.begin import begin
+
+
+@pytest.fixture(scope="module")
+def halves():
+    """RNA of one half of simulated cells and ATAC of the other, their graph, and the other half's hidden RNA."""
+    sim = mo.datasets.simulate(
+        n_cells=1200, modalities=("rna", "atac"), n_genes=150, n_peaks=300, n_types=5, n_batches=1, batch_effect=0.0,
+        trajectory=False, depth={"rna": 1500, "atac": 1500}, seed=3,
+    )  # fmt: skip
+    first, second = sim.mdata[::2].copy(), sim.mdata[1::2].copy()
+    graph = mo.GuidanceGraph.from_genome(sim.mdata["rna"], sim.mdata["atac"], window=100_000)
+    unpaired = md.MuData({"rna": first["rna"].copy(), "atac": second["atac"].copy()})
+    return unpaired, graph, second["rna"].copy()
+
+
+@pytest.fixture(scope="module")
+def guided_model(halves, quick_fit):
+    return quick_fit(halves[0], graph=halves[1], steps=600, config=mo.ModelConfig(n_latent=8, n_hidden=32))
+
+
+def shuffled(graph):
+    """The same graph with the peaks' names in another order."""
+    table = graph.table()
+    peak = table["source"].where(table["source_modality"] == "atac", table["target"])
+    names = np.unique(peak)
+    other = dict(zip(names, np.random.default_rng(0).permutation(names), strict=True))
+    return mo.GuidanceGraph.from_table(table.replace({"source": other, "target": other}))
+
+
+def log_cp10k(adata):
+    x = adata.X.toarray()
+    return np.log1p(x / x.sum(1, keepdims=True) * 1e4)
+
+
+def matching(model, unpaired, hidden):
+    atac, rna = model.embed(unpaired["atac"], modality="atac"), model.embed(hidden, modality="rna")
+    return mo.metrics.foscttm(rna, atac)
+
+
+def test_unpaired_cells_find_what_they_would_have_been(guided_model, halves, quick_fit):
+    unpaired, graph, hidden = halves
+    found = matching(guided_model, unpaired, hidden)
+    wrong = quick_fit(unpaired, graph=shuffled(graph), steps=600, config=mo.ModelConfig(n_latent=8, n_hidden=32))
+    assert found < 0.3
+    assert found < matching(wrong, unpaired, hidden) - 0.1
+
+
+def test_translation_without_a_single_pair_beats_the_average(guided_model, halves):
+    unpaired, _, hidden = halves
+    found = guided_model.translate(unpaired["atac"], source="atac", target="rna", scale="log_cp10k").X
+    truth, average = log_cp10k(hidden), log_cp10k(unpaired["rna"]).mean(0)
+    assert ((found - truth) ** 2).mean() < ((average - truth) ** 2).mean()
+
+
+def test_a_saved_model_keeps_its_graph(guided_model, halves, tmp_path):
+    unpaired, graph, _ = halves
+    guided_model.save(tmp_path / "model.multiome")
+    loaded = mo.Multiome.load(tmp_path / "model.multiome")
+    np.testing.assert_array_equal(loaded.embed(unpaired), guided_model.embed(unpaired))
+    pd.testing.assert_frame_equal(loaded._fitted.graph.table(), graph.table())
+    assert f"guidance graph: {len(graph.edges):,} edges" in repr(loaded)
+
+
+def test_a_graph_for_paired_cells(small, quick_fit):
+    graph = mo.GuidanceGraph.from_genome(small.mdata["rna"], small.mdata["atac"], window=100_000)
+    graph |= mo.GuidanceGraph.from_genome(small.mdata["rna"], small.mdata["met"], keys=("rna", "met"))
+    model = quick_fit(small.mdata, graph=graph, batch_key="batch")
+    assert np.isfinite(model.embed(small.mdata)).all()
+    assert "align" not in set(model.history["loss"])
+
+
+def test_the_encoder_is_shown_the_genes_components(halves):
+    unpaired, graph, _ = halves
+    spec, cells = prepare(unpaired, modalities=None, batch_key=None, drop_empty=False, joined=joined_pairs(graph))
+    spec, edges = guided(spec, graph)
+    vae = begin(spec, cells, np.arange(len(cells)), mo.ModelConfig(), seed=0, balance=0.5, edges=edges)
+    rna, atac = spec.modalities["rna"], spec.modalities["atac"]
+    assert (atac.lender, atac.n_borrowed) == ("rna", rna.n_own_components)
+    assert (rna.lender, rna.n_borrowed) == (None, 0)
+    batch = cells.take(np.flatnonzero(cells.observed("atac")))
+    with torch.no_grad():
+        scores = vae.channel("atac").components(batch.counts["atac"], batch.exposure["atac"], None)
+    assert scores.shape[1] == atac.n_own_components + atac.n_borrowed
+    spread = scores[:, atac.n_own_components :].std(0, correction=0)
+    torch.testing.assert_close(spread, torch.ones_like(spread), rtol=1e-3, atol=1e-3)
+
+
+def test_embeddings_that_settle_decode_the_same(halves):
+    unpaired, graph, _ = halves
+    spec, cells = prepare(unpaired, modalities=None, batch_key=None, drop_empty=False, joined=joined_pairs(graph))
+    spec, edges = guided(spec, graph)
+    vae = begin(spec, cells, np.arange(len(cells)), mo.ModelConfig(), seed=0, balance=0.5, edges=edges).eval()
+    before = vae.features()
+    vae.settle()
+    assert not vae.features()
+    for key, embedding in before.items():
+        torch.testing.assert_close(vae.channel(key).head.embedding.data, embedding.data)
+
+
+def test_a_graph_of_other_names(halves):
+    unpaired, graph, _ = halves
+    renamed = unpaired["atac"].copy()
+    renamed.var_names = [f"peak{i}" for i in range(renamed.n_vars)]
+    with pytest.raises(mo.InvalidGraph, match=r"joins features of the model between 'atac' and 'rna'.*'peak0'"):
+        mo.fit(md.MuData({"rna": unpaired["rna"], "atac": renamed}), graph=graph)
+
+
+def test_a_graph_that_joins_other_modalities_does_not_stand_for_pairs(halves):
+    unpaired, graph, _ = halves
+    other = md.MuData({"rna": unpaired["rna"], "peaks": unpaired["atac"]})
+    with pytest.raises(mo.InvalidPairing, match="share no cell"):
+        mo.fit(other, graph=graph)
