@@ -65,17 +65,20 @@ def fit(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, inputs=(mdata,))
-    check_inputs(mdata, *([] if graph is None else [graph]))
+    inputs = [mdata] if graph is None else [mdata, graph]
+    check_output(out, overwrite=overwrite, inputs=inputs)
+    check_inputs(*inputs)
     check_accelerator(train.accelerator)
+    from multiome.graph.guidance import GuidanceGraph
+
+    knowledge = None if graph is None else GuidanceGraph.load(graph)  # first: it is small, and may be damaged
     data = read(mdata)
     from multiome.api import fit as fit_model
     from multiome.cli.assays import assays
-    from multiome.graph.guidance import GuidanceGraph
 
     model = fit_model(
         data,
-        graph=None if graph is None else GuidanceGraph.load(graph),
+        graph=knowledge,
         batch_key=batch_key,
         modalities=assays(data, kinds=modalities, layers=layer, continuous=continuous),
         config=config,

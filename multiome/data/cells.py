@@ -129,8 +129,17 @@ def check_pairing(cells: Cells, joined: Collection[tuple[str, str]] = ()) -> Non
             )
     if len(linked[keys[0]]) < len(keys):
         apart = [key for key in keys if key not in linked[keys[0]]]
+        graph = (
+            "say how their features correspond with a guidance graph: fit(..., graph=mo.GuidanceGraph.from_genome(...))"
+            ", or from_markers for proteins."
+        )
+        if joined:
+            pairs = " and ".join(f"{a!r} with {b!r}" for a, b in sorted(joined))
+            graph = (
+                f"the guidance graph must join them. It joins {pairs}; the data have {listed(keys)}. Keys must be the "
+                "same in both (`keys=` where the graph is made), and `a | b` unites two graphs."
+            )
         raise InvalidPairing(
             f"{listed(sorted(linked[keys[0]]))} and {listed(apart)} share no cell, so nothing says how their cells "
-            "correspond. If they were measured in the same cells, give both the same obs_names. If not, say how "
-            "their features correspond with a guidance graph: fit(..., graph=mo.GuidanceGraph.from_genome(...))."
+            f"correspond. If they were measured in the same cells, give both the same obs_names. If not, {graph}"
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 from multiome.data.spec import DataSpec
-from multiome.errors import MultiomeError
+from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning, listed
 from multiome.graph.edges import FeatureEdges, edges_among, joined
 from multiome.graph.guidance import GuidanceGraph
 
 LENDER = "rna"
 """The kind of modality whose components other modalities' encoders are shown through the graph."""
+FEW_LINKED = 0.05
+"""Below this share of joined features in both of two modalities, a warning."""
 
 
 def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
@@ -19,7 +22,7 @@ def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
     Raises
     ------
     MultiomeError
-        If it is no graph.
+        If it is no graph, or joins nothing.
     """
     if graph is None:
         return set()
@@ -28,12 +31,19 @@ def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
             f"`graph` must be a GuidanceGraph, got {type(graph).__name__}; make one with GuidanceGraph.from_genome, "
             "from_markers or from_table, or read a saved one with GuidanceGraph.load."
         )
-    return joined(graph)
+    pairs = joined(graph)
+    if not pairs:
+        raise InvalidGraph(
+            f"The guidance graph has {len(graph.edges):,} edges, none of them between two modalities; it has the "
+            f"modalities {listed(graph.vertices.unique('modality'))}."
+        )
+    return pairs
 
 
 def guided(spec: DataSpec, graph: GuidanceGraph) -> tuple[DataSpec, FeatureEdges]:
     """The edges among the spec's features, and the spec with what encoders are shown through them."""
     edges = edges_among(graph, {key: s.features for key, s in spec.modalities.items()})
+    mention_few(edges)
     modalities = dict(spec.modalities)
     lenders = [key for key, s in modalities.items() if s.kind == LENDER]
     for key, s in spec.modalities.items():
@@ -42,3 +52,17 @@ def guided(spec: DataSpec, graph: GuidanceGraph) -> tuple[DataSpec, FeatureEdges
             n = modalities[lender].n_own_components
             modalities[key] = replace(s, lender=lender, n_borrowed=n)
     return replace(spec, modalities=modalities), edges
+
+
+def mention_few(edges: FeatureEdges) -> None:
+    """Warn where two modalities are joined by next to nothing."""
+    for a, b in edges.pairs():
+        linked = {key: edges.n_linked(key, other) for key, other in ((a, b), (b, a))}
+        if max(linked[key] / edges.sizes[key] for key in linked) < FEW_LINKED:
+            told = " and ".join(f"{linked[key]:,} of the {edges.sizes[key]:,} features of {key!r}" for key in linked)
+            warnings.warn(
+                f"The guidance graph joins only {told}: too few to say how cells correspond, unless some cells have "
+                "both. Compare names of features in the graph (print it) and in the data.",
+                MultiomeWarning,
+                stacklevel=4,
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,14 @@ class FeatureEdges:
     def n_edges(self, a: str, b: str) -> int:
         """Edges between two modalities."""
         return int(self.averages[self.span(a), self.span(b)].nnz)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The pairs of modalities that have edges between them."""
+        return [(a, b) for a, b in combinations(self.sizes, 2) if self.n_edges(a, b)]
+
+    def n_linked(self, of: str, to: str) -> int:
+        """Features of one modality that have a neighbour in another."""
+        return int((np.diff(self.averages[self.span(of), self.span(to)].indptr) > 0).sum())
 
     def span(self, key: str) -> slice:
         """Where the features of a modality lie."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -42,6 +43,8 @@ class GraphEncoder(nn.Module):
         """Embeddings of every modality's features; neighbours hear, and add to, all outputs of a feature alike."""
         every = torch.cat([embedding.mean(0) for embedding in own.values()])
         size = (len(every), len(every))
-        adjacency = torch.sparse_csr_tensor(self.indptr, self.indices, self.data, size, check_invariants=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            adjacency = torch.sparse_csr_tensor(self.indptr, self.indices, self.data, size, check_invariants=False)
         near = self.average(every, adjacency).split(list(self.sizes.values()))
         return {key: embedding + SHARE * n for (key, embedding), n in zip(own.items(), near, strict=True)}

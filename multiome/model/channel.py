@@ -44,15 +44,23 @@ class Channel(nn.Module):
 
     def borrow(
         self,
+        lender: Channel,
         loadings: Float[Tensor, "feature borrowed"],
         rows: SparseRows,
         exposure: Float[Tensor, "cell 1"],
         coverage: SparseRows | None,
     ) -> None:
-        """Show the encoder another modality's components too; training cells' scores have variance 1."""
+        """Show the encoder another modality's components too; training cells' scores have variance 1.
+
+        It starts as the lender's encoder of these components, and its features start as their neighbours say: had each
+        modality random weights of its own, they would arrange their cells apart and no longer find each other.
+        """
         self.projection.loadings[:, self.n_own :] = loadings
         scores = self.components(rows, exposure, coverage)[:, self.n_own :]
         self.projection.loadings[:, self.n_own :] /= scores.std(0, correction=0).clamp_min(1e-6)
+        self.encoder.start_as(lender.encoder)
+        with torch.no_grad():
+            self.head.embedding.zero_()
 
     def components(
         self,

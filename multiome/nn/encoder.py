@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Normal
@@ -41,6 +42,17 @@ class CellEncoder(nn.Module):
     def __init__(self, n_in: int, n_latent: int, *, n_hidden: int, dropout: float) -> None:
         super().__init__()
         self.network = ResidualMLP(n_in, 2 * n_latent, n_hidden=n_hidden, dropout=dropout)
+
+    def start_as(self, other: CellEncoder) -> None:
+        """Be another encoder of its last inputs, which are all that the other sees; the first say nothing yet."""
+        theirs = dict(other.named_parameters())
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if weight.shape == theirs[name].shape:
+                    weight.copy_(theirs[name])
+                else:
+                    weight[:, : -theirs[name].shape[1]] = 0
+                    weight[:, -theirs[name].shape[1] :] = theirs[name]
 
     def forward(self, components: Float[Tensor, "cell component"]) -> Normal:
         loc, raw = self.network(components).chunk(2, dim=-1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from multiome.data.spec import DataSpec
+from multiome.graph.edges import edges_among
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
@@ -44,6 +45,8 @@ class Fitted:
             if factor < 1
         ]
         if self.graph is not None:
-            lines.append(f"  guidance graph: {len(self.graph.edges):,} edges")
+            edges = edges_among(self.graph, {key: s.features for key, s in self.spec.modalities.items()})
+            told = ", ".join(f"{edges.n_edges(a, b):,} between {a!r} and {b!r}" for a, b in edges.pairs())
+            lines.append(f"  guidance graph: edges of the features above: {told}")
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
         return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])

@@ -40,7 +40,11 @@ def begin(
             batch, lender = cells.take(some[key]), vae.channel(s.lender)
             borrowed = edges.average(key, over=s.lender) @ lender.projection.loadings[:, : lender.n_own].numpy()
             vae.channel(key).borrow(
-                torch.from_numpy(borrowed).float(), batch.counts[key], batch.exposure[key], batch.coverage.get(key)
+                lender,
+                torch.from_numpy(borrowed).float(),
+                batch.counts[key],
+                batch.exposure[key],
+                batch.coverage.get(key),
             )
     typical = float(np.exp(np.mean(np.log(list(surprise.values())))))
     vae.weights = {key: (typical / value) ** balance for key, value in surprise.items()}

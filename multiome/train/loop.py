@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
 
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 
+from multiome.data.cells import FEW_SHARED
 from multiome.data.dataset import CellDataset
 from multiome.model.vae import MultiomeVAE
 from multiome.train.callbacks import AverageWeights, History
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.datamodule import loader
 from multiome.train.interrupt import StopOnInterrupt
-from multiome.train.task import IntegrationTask
+from multiome.train.task import ALIGN_FULLY, IntegrationTask
 
 BURN_IN = 100
 """Steps before the score of held-out cells counts."""
@@ -44,11 +45,13 @@ def train(
     """
     batches = loader(cells, rows, config.batch_size, seed=seed)
     n_epochs = config.n_epochs(len(batches.sampler), n_cells=len(rows), n_held_out=len(held_out))  # type: ignore[arg-type]
-    observed = {key: cells.observed(key)[rows] for key in cells.matrices}
-    n_paired = int((np.sum(list(observed.values()), axis=0) > 1).sum())
-    apart = [(a, b) for a, b in combinations(observed, 2) if not (observed[a] & observed[b]).any()]
-    task = IntegrationTask(vae, config, weights, n_paired=n_paired, apart=apart)
-    average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=BURN_IN)
+    n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
+    apart = [] if vae.graph is None or not weights.align else apart_in({k: cells.observed(k) for k in cells.matrices})
+    n_steps = n_epochs * len(batches.sampler)  # type: ignore[arg-type]
+    task = IntegrationTask(vae, config, weights, n_paired=n_paired, apart=apart, n_steps=n_steps)
+    # what is kept has been aligned
+    burn_in = int(ALIGN_FULLY * n_steps) if apart else BURN_IN
+    average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=burn_in)
     history, interrupt = History(), StopOnInterrupt()
     with quiet_lightning():
         trainer = pl.Trainer(
@@ -75,6 +78,16 @@ def train(
     vae.settle()
     vae.eval()
     return history.table()
+
+
+def apart_in(observed: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+    """Pairs of modalities that not even others connect through cells that have both; a few cells connect nothing."""
+    together = {key: {key} for key in observed}
+    for a, b in combinations(observed, 2):
+        if (observed[a] & observed[b]).sum() > FEW_SHARED * min(observed[a].sum(), observed[b].sum()):
+            joined = together[a] | together[b]
+            together |= dict.fromkeys(joined, joined)
+    return [(a, b) for a, b in combinations(observed, 2) if b not in together[a]]
 
 
 @contextmanager

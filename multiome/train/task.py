@@ -21,9 +21,9 @@ from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.views import hide_features, part_of, some_or_all, thin
 from multiome.types import Batch, Latent
 
-ALIGN_FROM, ALIGN_FULLY = 1000, 1200
-"""Steps between which the alignment of cells without a partner sets in: drawn together sooner, while the guidance graph
-has not yet told which state is which, cell types are matched at random."""
+ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
+"""Shares of the planned steps between which the alignment of cells without a partner sets in: drawn together sooner,
+while the guidance graph has not yet told which state is which, cell types are matched at random."""
 
 
 class IntegrationTask(pl.LightningModule):
@@ -37,9 +37,10 @@ class IntegrationTask(pl.LightningModule):
         *,
         n_paired: int,
         apart: Sequence[tuple[str, str]] = (),
+        n_steps: int = 1,
     ) -> None:
         super().__init__()
-        self.apart = apart
+        self.apart, self.n_steps = apart, n_steps
         self.vae, self.config, self.weights = vae, config, weights
         self.clip_weight = weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
@@ -98,11 +99,11 @@ class IntegrationTask(pl.LightningModule):
 
     def alignment_weight(self) -> float:
         """What the alignment of unpaired cells counts in this step."""
-        begun = (self.global_step - ALIGN_FROM) / (ALIGN_FULLY - ALIGN_FROM)
+        begun = (self.global_step / self.n_steps - ALIGN_FROM) / (ALIGN_FULLY - ALIGN_FROM)
         return self.weights.align * min(max(begun, 0.0), 1.0)
 
     def align(self, batch: Batch, latent: Latent) -> Tensor:
-        """Mean over the pairs of modalities that no cell has both of."""
+        """Mean over the pairs of modalities that are apart."""
         return torch.stack(
             [mean_discrepancy(*(self.told_by(m, batch, latent) for m in pair)) for pair in self.apart]
         ).mean()

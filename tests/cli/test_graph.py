@@ -32,3 +32,11 @@ def test_a_graph_that_cannot_be_read(run, unpaired, quickly, capsys, name, says)
     assert run(line) in (1, 2)
     assert says in capsys.readouterr().err
     assert not (unpaired / "m.multiome").exists()
+
+
+def test_the_graph_that_is_read_is_not_written_over(run, unpaired, quickly, capsys):
+    graph = unpaired / "graph.npz"
+    before = graph.read_bytes()
+    assert run(f"fit {unpaired}/unpaired.h5mu --graph {graph} --out {graph} --overwrite true {quickly}") == 2
+    assert str(graph) in capsys.readouterr().err
+    assert graph.read_bytes() == before

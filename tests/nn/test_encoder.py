@@ -61,3 +61,13 @@ def test_expert_is_never_too_sure():
     assert expert.loc.shape == expert.scale.shape == (50, 3)
     assert expert.scale.min() >= MIN_SCALE
     assert torch.isfinite(expert.variance.reciprocal()).all()
+
+
+def test_an_encoder_may_start_as_another_of_its_last_inputs():
+    theirs, mine = (CellEncoder(n, 4, n_hidden=8, dropout=0.0) for n in (3, 5))
+    torch.nn.init.normal_(theirs.network.mlp[-1].weight)
+    mine.start_as(theirs)
+    own, shared = torch.randn(6, 2), torch.randn(6, 3)
+    torch.testing.assert_close(mine(torch.cat([own, shared], 1)).loc, theirs(shared).loc)
+    mine(torch.cat([own, shared], 1)).loc.square().sum().backward()
+    assert mine.network.linear.weight.grad[:, :2].abs().max() > 0, "what it is blind to at first it can learn"

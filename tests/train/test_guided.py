@@ -10,6 +10,7 @@ import multiome as mo
 from multiome.data.build import prepare
 from multiome.data.guided import guided, joined_pairs
 from multiome.train.begin import begin
+from multiome.train.loop import apart_in
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_a_saved_model_keeps_its_graph(guided_model, halves, tmp_path):
     loaded = mo.Multiome.load(tmp_path / "model.multiome")
     np.testing.assert_array_equal(loaded.embed(unpaired), guided_model.embed(unpaired))
     pd.testing.assert_frame_equal(loaded._fitted.graph.table(), graph.table())
-    assert f"guidance graph: {len(graph.edges):,} edges" in repr(loaded)
+    assert f"guidance graph: edges of the features above: {len(graph.edges):,} between" in repr(loaded)
 
 
 def test_a_graph_for_paired_cells(small, quick_fit):
@@ -120,5 +121,47 @@ def test_a_graph_of_other_names(halves):
 def test_a_graph_that_joins_other_modalities_does_not_stand_for_pairs(halves):
     unpaired, graph, _ = halves
     other = md.MuData({"rna": unpaired["rna"], "peaks": unpaired["atac"]})
-    with pytest.raises(mo.InvalidPairing, match="share no cell"):
+    with pytest.raises(mo.InvalidPairing, match=r"joins 'atac' with 'rna'; the data have .*'peaks'.*keys="):
         mo.fit(other, graph=graph)
+
+
+def test_weights_that_are_kept_have_been_aligned(guided_model):
+    """The loss sets in late, and no earlier weights are kept, however well they explain the held-out cells."""
+    table = guided_model.history.query("loss == 'align'")
+    n_epochs = guided_model.history["epoch"].max() + 1
+    assert 0.55 * n_epochs <= table["epoch"].min() <= 0.7 * n_epochs
+    assert table["epoch"].max() == n_epochs - 1
+
+
+def test_no_alignment_without_a_graph_or_of_cells_that_others_connect(small, quick_fit):
+    mosaic = md.MuData({"rna": small.mdata["rna"], "atac": small.mdata["atac"][:50].copy()})
+    assert "align" not in set(quick_fit(mosaic).history["loss"])
+
+
+@pytest.mark.parametrize(
+    ("atac", "prot", "apart"),
+    [
+        (range(50), range(50, 100), []),  # RNA of all cells connects them
+        (range(100, 150), range(50), [("rna", "atac"), ("atac", "prot")]),
+        (range(99, 150), range(50), [("rna", "atac"), ("atac", "prot")]),  # one name in common is chance
+        (range(100, 150), range(150, 200), [("rna", "atac"), ("rna", "prot"), ("atac", "prot")]),
+    ],
+)
+def test_which_modalities_are_apart(atac, prot, apart):
+    observed = {key: np.isin(np.arange(200), list(rows)) for key, rows in
+                {"rna": range(100), "atac": atac, "prot": prot}.items()}  # fmt: skip
+    assert apart_in(observed) == apart
+
+
+def test_a_graph_that_joins_next_to_nothing_is_mentioned(halves, quick_fit):
+    unpaired, graph, _ = halves
+    with pytest.warns(mo.MultiomeWarning, match=r"joins only 1 of the 150 features of 'rna' and 1 of the 300 features"):
+        quick_fit(unpaired, graph=mo.GuidanceGraph.from_table(graph.table()[:1]), steps=2)
+
+
+def test_a_graph_within_one_modality_joins_nothing(halves):
+    unpaired, _, _ = halves
+    a, b = unpaired["rna"].var_names[:2]
+    rows = {"source_modality": ["rna"], "source": [a], "target_modality": ["rna"], "target": [b]}
+    with pytest.raises(mo.InvalidGraph, match="1 edges, none of them between two modalities"):
+        mo.fit(unpaired, graph=mo.GuidanceGraph.from_table(pd.DataFrame(rows)))
