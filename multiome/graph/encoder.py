@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.nn import SimpleConv
 
 from multiome.graph.edges import FeatureEdges
 
@@ -30,6 +29,8 @@ class GraphEncoder(nn.Module):
 
     def __init__(self, edges: FeatureEdges) -> None:
         super().__init__()
+        from torch_geometric.nn import SimpleConv  # takes more than a second to import, and only graphs need it
+
         self.sizes = dict(edges.sizes)
         self.average = SimpleConv(aggr="sum")
         for name in ("indptr", "indices", "data"):

@@ -74,7 +74,7 @@ class GuidanceGraph:
     def __or__(self, other: GuidanceGraph) -> GuidanceGraph:
         """The vertices and edges of both; an edge of both keeps the larger weight, and must have one sign."""
         if not isinstance(other, GuidanceGraph):
-            return NotImplemented
+            raise TypeError(f"A graph is united with another graph, got {type(other).__name__}; see from_table.")
         return GuidanceGraph(*join([(graph.vertices, graph.edges, graph.report) for graph in (self, other)]))
 
     def table(self) -> pd.DataFrame:

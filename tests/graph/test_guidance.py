@@ -150,3 +150,10 @@ def test_markers_become_edges_whatever_finds_them(monkeypatch):
         mo.GuidanceGraph.from_markers(*names, table=pd.DataFrame())
     with pytest.raises(InvalidGraph, match=r"`keys` must be the two keys"):
         mo.GuidanceGraph.from_markers(*names, keys=("rna", ""))
+
+
+@pytest.mark.parametrize("other", [3, pd.DataFrame({"source": ["g"]})])
+def test_only_graphs_are_united(other):
+    graph = mo.GuidanceGraph.from_markers(["CD4"], ["CD4"])
+    with pytest.raises(TypeError, match=f"united with another graph, got {type(other).__name__}"):
+        graph | other
