@@ -24,6 +24,7 @@ LAYERS = [
     {"data"},
     {"modalities"},
     {"nn", "likelihoods", "graph", "losses"},
+    {"files"},
     {"types", "errors", "metrics"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from multiome.cli.checks import check_accelerator
 from multiome.cli.files import write
-from multiome.predict.draft import draft
+from multiome.files import draft
 from multiome.train.config import TrainConfig
 
 FILES = ("simulated.h5mu", "model.multiome", "scores.tsv", "umap.png")

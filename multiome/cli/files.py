@@ -9,7 +9,7 @@ import h5py
 import mudata as md
 
 from multiome.errors import MultiomeError
-from multiome.predict.draft import draft
+from multiome.files import draft
 
 
 def kind_of(path: Path) -> str:

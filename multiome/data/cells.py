@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -105,19 +105,27 @@ def duplicates(names: pd.Index) -> list[str]:
     return list(dict.fromkeys(names[names.duplicated()]))
 
 
+def connected(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """What each key is connected with, itself too, directly or through others."""
+    together = {key: {key} for key in keys}
+    for a, b in pairs:
+        both = together[a] | together[b]
+        together |= dict.fromkeys(both, both)
+    return together
+
+
 def check_pairing(cells: Cells, joined: Collection[tuple[str, str]] = ()) -> None:
     """Modalities must be connected through shared cells, or by a guidance graph.
 
     A few shared names between large sets are suspicious.
     """
     keys = list(cells.mods)
-    linked = {key: {key} for key in keys}
+    pairs = []
     for a, b in combinations(keys, 2):
         shared = int((cells.observed(a) & cells.observed(b)).sum())
         smaller = min(int(cells.observed(a).sum()), int(cells.observed(b).sum()))
         if shared or (a, b) in joined or (b, a) in joined:
-            together = linked[a] | linked[b]
-            linked |= dict.fromkeys(together, together)
+            pairs.append((a, b))
         if 0 < shared < FEW_SHARED * smaller:
             names = cells.obs_names[cells.observed(a) & cells.observed(b)]
             warnings.warn(
@@ -127,6 +135,7 @@ def check_pairing(cells: Cells, joined: Collection[tuple[str, str]] = ()) -> Non
                 MultiomeWarning,
                 stacklevel=3,
             )
+    linked = connected(keys, pairs)
     if len(linked[keys[0]]) < len(keys):
         apart = [key for key in keys if key not in linked[keys[0]]]
         graph = (
@@ -134,9 +143,9 @@ def check_pairing(cells: Cells, joined: Collection[tuple[str, str]] = ()) -> Non
             ", or from_markers for proteins."
         )
         if joined:
-            pairs = " and ".join(f"{a!r} with {b!r}" for a, b in sorted(joined))
+            told = " and ".join(f"{a!r} with {b!r}" for a, b in sorted(joined))
             graph = (
-                f"the guidance graph must join them. It joins {pairs}; the data have {listed(keys)}. Keys must be the "
+                f"the guidance graph must join them. It joins {told}; the data have {listed(keys)}. Keys must be the "
                 "same in both (`keys=` where the graph is made), and `a | b` unites two graphs."
             )
         raise InvalidPairing(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 
-from multiome.errors import InvalidGraph, check_flag
+from multiome.errors import InvalidGraph
+from multiome.files import check_output, draft
 from multiome.graph.checks import DTYPES, LEVELS
 
 BinaryFile = IO[bytes] | io.BufferedIOBase
@@ -89,19 +88,6 @@ def save(path: str | os.PathLike, content: Callable[[BinaryFile], None], *, over
     FileNotFoundError
         If the folder does not exist.
     """
-    check_flag("overwrite", overwrite)
-    target = Path(path)
-    if target.is_dir():
-        raise FileExistsError(f"{target} is a folder; name a file.")
-    if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
-    target = target.resolve()  # a symbolic link stays, what it leads to is replaced
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"The folder {target.parent} does not exist; make it first.")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.", suffix=".part") as folder:
-        beside = Path(folder) / target.name
-        with beside.open("wb") as file:
-            content(file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
+    target = check_output(path, overwrite=overwrite)
+    with draft(target) as beside, beside.open("wb") as file:
+        content(file)

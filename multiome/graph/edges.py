@@ -50,9 +50,10 @@ class FeatureEdges:
 
 def joined(graph: GuidanceGraph) -> set[tuple[str, str]]:
     """The pairs of modalities between which a graph has edges."""
-    key = graph.vertices.get_level_values("modality")
-    ends = {tuple(sorted(pair)) for pair in zip(key[graph.edges["source"]], key[graph.edges["target"]], strict=True)}
-    return {(a, b) for a, b in ends if a != b}
+    key, names = np.asarray(graph.vertices.codes[0]), graph.vertices.levels[0]
+    ends = np.unique(np.column_stack([key[graph.edges["source"]], key[graph.edges["target"]]]), axis=0)
+    pairs = [sorted((str(names[a]), str(names[b]))) for a, b in ends if a != b]
+    return {(a, b) for a, b in pairs}
 
 
 def edges_among(graph: GuidanceGraph, features: Mapping[str, Sequence[str]]) -> FeatureEdges:

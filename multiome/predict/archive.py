@@ -14,39 +14,17 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from multiome.data.spec import DataSpec
-from multiome.errors import InvalidModelFile, check_flag
+from multiome.errors import InvalidModelFile
+from multiome.files import check_output, draft
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
-from multiome.predict.draft import draft
 from multiome.predict.fitted import Fitted
 from multiome.predict.shrinkage import Shrinkage
 
 FORMAT = 3
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
-
-
-def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
-    """A path that may be written.
-
-    Raises
-    ------
-    FileExistsError
-        If something is there and must not be replaced.
-    FileNotFoundError
-        If the folder does not exist.
-    """
-    check_flag("overwrite", overwrite)
-    target = Path(path)
-    if target.is_dir():
-        raise FileExistsError(f"{target} is a folder; name a file.")
-    if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
-    folder = target.resolve().parent  # where a symbolic link leads to
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
-    return target
 
 
 def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, overwrite: bool = False) -> None:

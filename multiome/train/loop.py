@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 
-from multiome.data.cells import FEW_SHARED
+from multiome.data.cells import FEW_SHARED, connected
 from multiome.data.dataset import CellDataset
 from multiome.model.vae import MultiomeVAE
 from multiome.train.callbacks import AverageWeights, History
@@ -44,10 +44,11 @@ def train(
     Losses per epoch (``epoch``, ``cells``, ``loss``, ``value``).
     """
     batches = loader(cells, rows, config.batch_size, seed=seed)
-    n_epochs = config.n_epochs(len(batches.sampler), n_cells=len(rows), n_held_out=len(held_out))  # type: ignore[arg-type]
+    steps_per_epoch = len(batches.sampler)  # type: ignore[arg-type]
+    n_epochs = config.n_epochs(steps_per_epoch, n_cells=len(rows), n_held_out=len(held_out))
     n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
     apart = [] if vae.graph is None or not weights.align else apart_in({k: cells.observed(k) for k in cells.matrices})
-    n_steps = n_epochs * len(batches.sampler)  # type: ignore[arg-type]
+    n_steps = n_epochs * steps_per_epoch
     task = IntegrationTask(vae, config, weights, n_paired=n_paired, apart=apart, n_steps=n_steps)
     # what is kept has been aligned
     burn_in = int(ALIGN_FULLY * n_steps) if apart else BURN_IN
@@ -82,12 +83,14 @@ def train(
 
 def apart_in(observed: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
     """Pairs of modalities that not even others connect through cells that have both; a few cells connect nothing."""
-    together = {key: {key} for key in observed}
-    for a, b in combinations(observed, 2):
-        if (observed[a] & observed[b]).sum() > FEW_SHARED * min(observed[a].sum(), observed[b].sum()):
-            joined = together[a] | together[b]
-            together |= dict.fromkeys(joined, joined)
-    return [(a, b) for a, b in combinations(observed, 2) if b not in together[a]]
+    pairs = list(combinations(observed, 2))
+    shared = [
+        (a, b)
+        for a, b in pairs
+        if (observed[a] & observed[b]).sum() > FEW_SHARED * min(observed[a].sum(), observed[b].sum())
+    ]
+    together = connected(observed, shared)
+    return [(a, b) for a, b in pairs if b not in together[a]]
 
 
 @contextmanager

@@ -90,10 +90,7 @@ class IntegrationTask(pl.LightningModule):
         group = torch.unique(batch.batch_index, dim=0, return_inverse=True)[1] if batch.batch_index.shape[1] else None
         for a, b in combinations(batch.counts, 2):
             both = batch.observed[a] & batch.observed[b]
-            view_a, view_b = (
-                product_of_experts({m: latent.per_modality[m]}, {m: batch.observed[m]}).loc[both]
-                for m, latent in ((a, one), (b, two))
-            )
+            view_a, view_b = (self.told_by(m, batch, latent)[both] for m, latent in ((a, one), (b, two)))
             pairs.append(clip_loss(view_a, view_b, temperature, None if group is None else group[both]))
         return torch.stack(pairs).mean()
 
@@ -104,15 +101,13 @@ class IntegrationTask(pl.LightningModule):
 
     def align(self, batch: Batch, latent: Latent) -> Tensor:
         """Mean over the pairs of modalities that are apart."""
-        return torch.stack(
-            [mean_discrepancy(*(self.told_by(m, batch, latent) for m in pair)) for pair in self.apart]
-        ).mean()
+        pairs = [[self.told_by(m, batch, latent)[batch.observed[m]] for m in pair] for pair in self.apart]
+        return torch.stack([mean_discrepancy(a, b) for a, b in pairs]).mean()
 
     @staticmethod
     def told_by(key: str, batch: Batch, latent: Latent) -> Tensor:
-        """Latent states of the cells that have a modality, as it alone tells them."""
-        there = batch.observed[key]
-        return product_of_experts({key: latent.per_modality[key]}, {key: there}).loc[there]
+        """Latent states as one modality alone tells them; 0 where a cell lacks it."""
+        return product_of_experts({key: latent.per_modality[key]}, {key: batch.observed[key]}).loc
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""

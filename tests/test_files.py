@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from multiome.predict.draft import draft, new_folder, sweep
+from multiome.files import draft, new_folder, sweep
 
 
 def test_output_is_whole_or_the_old_one(tmp_path):
@@ -87,7 +87,7 @@ def test_a_folder_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch
         if len(made) == 1:
             folder.rmdir()
 
-    monkeypatch.setattr("multiome.predict.draft.locked", swept)
+    monkeypatch.setattr("multiome.files.locked", swept)
     folder, _ = new_folder(tmp_path / "out.txt")
     assert len(made) == 2
     assert folder == made[1]

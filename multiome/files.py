@@ -10,10 +10,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from multiome.errors import check_flag
+
 try:
     import fcntl
 except ImportError:  # Windows: what a killed process left stays until it is removed by hand
     fcntl = None  # type: ignore[assignment]
+
+
+def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
+    """A path that may be written.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there and must not be replaced.
+    FileNotFoundError
+        If the folder does not exist.
+    """
+    check_flag("overwrite", overwrite)
+    target = Path(path)
+    if target.is_dir():
+        raise FileExistsError(f"{target} is a folder; name a file.")
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
+    folder = target.resolve().parent  # where a symbolic link leads to
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
+    return target
 
 
 @contextmanager
