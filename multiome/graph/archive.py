@@ -14,17 +14,20 @@ import pandas as pd
 
 from multiome.errors import InvalidGraph
 from multiome.files import check_output, draft
-from multiome.graph.checks import DTYPES, LEVELS
+from multiome.graph.checks import DTYPES, LEVELS, STRANDS
+from multiome.graph.parts import Parts
 
 BinaryFile = IO[bytes] | io.BufferedIOBase
 """An open file, a member of a zip archive, or `io.BytesIO`; checks at run time know the second name only."""
-FORMAT = 1
+FORMAT = 2
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 
 
-def write(file: BinaryFile, vertices: pd.MultiIndex, edges: pd.DataFrame, report: tuple[str, ...]) -> None:
+def write(file: BinaryFile, parts: Parts) -> None:
     """Write into an open binary file; the same graph gives the same bytes."""
+    vertices, edges, report, places = parts
     modalities = vertices.unique("modality")
+    chromosomes = None if places is None else pd.Index(places["chrom"].unique())
     text = {
         "package": "multiome",
         "content": "guidance graph",
@@ -32,17 +35,19 @@ def write(file: BinaryFile, vertices: pd.MultiIndex, edges: pd.DataFrame, report
         "modalities": list(modalities),
         "features": list(vertices.get_level_values("feature")),
         "report": list(report),
+        "chromosomes": None if chromosomes is None else list(chromosomes),
     }
-    np.savez_compressed(
-        file,
-        text=np.frombuffer(json.dumps(text).encode(), dtype=np.uint8),
-        modality=modalities.get_indexer(vertices.get_level_values("modality")).astype(np.int32),
-        **{name: edges[name].to_numpy(dtype) for name, dtype in DTYPES.items()},
-    )
+    arrays = {name: edges[name].to_numpy(dtype) for name, dtype in DTYPES.items()}
+    arrays["modality"] = modalities.get_indexer(vertices.get_level_values("modality")).astype(np.int32)
+    if places is not None and chromosomes is not None:
+        arrays["chrom"] = chromosomes.get_indexer(places["chrom"]).astype(np.int32)
+        arrays["strand"] = pd.Index(STRANDS).get_indexer(places["strand"]).astype(np.int8)
+        arrays |= {name: places[name].to_numpy(np.int64) for name in ("start", "end")}
+    np.savez_compressed(file, text=np.frombuffer(json.dumps(text).encode(), dtype=np.uint8), **arrays)
 
 
-def read(file: BinaryFile, name: str) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
-    """Vertices, edges and report of what `write` wrote.
+def read(file: BinaryFile, name: str) -> Parts:
+    """What `write` wrote.
 
     Raises
     ------
@@ -73,7 +78,12 @@ def read(file: BinaryFile, name: str) -> tuple[pd.MultiIndex, pd.DataFrame, tupl
         keys = np.array(text["modalities"], dtype=object)[arrays["modality"]]
         vertices = pd.MultiIndex.from_arrays([keys, np.array(text["features"], dtype=object)], names=LEVELS)
         edges = pd.DataFrame({column: arrays[column] for column in DTYPES})
-        return vertices, edges, tuple(str(sentence) for sentence in text["report"])
+        places = None
+        if text.get("chromosomes") is not None:  # format 1 had no places
+            chrom = np.array(text["chromosomes"], dtype=object)[arrays["chrom"]]
+            strand = np.array(STRANDS, dtype=object)[arrays["strand"]]
+            places = pd.DataFrame({"chrom": chrom, "start": arrays["start"], "end": arrays["end"], "strand": strand})
+        return Parts(vertices, edges, tuple(str(sentence) for sentence in text["report"]), places)
     except Exception as error:
         raise InvalidGraph(f"{name} is damaged: {type(error).__name__}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""What every guidance graph keeps to: vertices and edges once each, values in range."""
+"""What every guidance graph keeps to: vertices and edges once each, values in range, a place per vertex."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from multiome.errors import InvalidGraph, listed
 
 LEVELS = ["modality", "feature"]
 DTYPES = {"source": np.int64, "target": np.int64, "weight": np.float32, "sign": np.int8, "distance": np.float32}
+PLACE_DTYPES = {"chrom": object, "start": np.int64, "end": np.int64, "strand": object}
+STRANDS = ["+", "-", "."]
 
 
 def check_vertices(vertices: pd.MultiIndex) -> None:
@@ -105,3 +107,45 @@ def check_distances(distance: pd.Series) -> None:
             f"`distance` must be base pairs, 0 or more, or NaN where it is not known; {bad.sum():,} of {len(bad):,} "
             f"are not (first: {listed(distance[bad], most=3)})."
         )
+
+
+def check_places(places: pd.DataFrame | None, n_vertices: int) -> pd.DataFrame | None:
+    """Places with the columns and types of a graph, and a fresh row number; None stays None.
+
+    Raises
+    ------
+    InvalidGraph
+        If there is not one row per vertex, a column is missing, or a row is neither an interval nor unknown.
+    """
+    if places is None:
+        return None
+    missing = [name for name in PLACE_DTYPES if name not in places.columns]
+    if missing:
+        raise InvalidGraph(f"`places` lacks the columns {listed(missing)}; it has {listed(places.columns)}.")
+    if len(places) != n_vertices:
+        raise InvalidGraph(
+            f"`places` must have one row per vertex, in their order: it has {len(places):,} rows, there are "
+            f"{n_vertices:,} vertices. The place of a vertex that has none is '', -1, -1, '.'."
+        )
+    wrong = ~places["chrom"].map(lambda name: isinstance(name, str)).to_numpy(bool)
+    if wrong.any():
+        raise InvalidGraph(
+            f"`places`: `chrom` must be text, '' where it is not known; {wrong.sum():,} of {len(places):,} are not "
+            f"(first: {places['chrom'][wrong].tolist()[0]!r})."
+        )
+    wrong = ~places["strand"].isin(STRANDS).to_numpy()
+    if wrong.any():
+        raise InvalidGraph(
+            f"`places`: `strand` must be '+', '-' or '.' (not known), got {listed(places['strand'][wrong], most=3)}."
+        )
+    start, end = (pd.to_numeric(places[name], errors="coerce").to_numpy(float) for name in ("start", "end"))
+    known = (places["chrom"] != "").to_numpy()
+    whole = (start % 1 == 0) & (end % 1 == 0)
+    wrong = ~whole | np.where(known, (start < 0) | (start >= end), (start != -1) | (end != -1))
+    if wrong.any():
+        first = places.loc[wrong, list(PLACE_DTYPES)].iloc[0].tolist()
+        raise InvalidGraph(
+            f"`places` must be 0-based and half-open, with 0 <= start < end, or '', -1, -1 where not known; "
+            f"{wrong.sum():,} of {len(places):,} are not (first: {listed(first)})."
+        )
+    return places.loc[:, list(PLACE_DTYPES)].astype(PLACE_DTYPES).reset_index(drop=True)

@@ -1,12 +1,13 @@
 """Where features lie: 0-based, half-open coordinates from columns or from names, checked.
 
 A table of places has the columns ``chrom`` (without ``chr``; ``""`` where a place is not known), ``start``, ``end``
-(int64) and ``strand`` (``+``, ``-`` or ``.``), one row per feature.
+(int64), ``strand`` (``+``, ``-`` or ``.``) and ``written`` (the chromosome as it was spelt), one row per feature.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -22,14 +23,26 @@ STRANDS = {"+": "+", "1": "+", "+1": "+", "-": "-", "-1": "-"} | dict.fromkeys([
 
 def plain_chromosomes(names: pd.Series | pd.Index) -> np.ndarray:
     """Chromosomes in one spelling: ``chr1`` and ``1`` are ``1``, ``chrM`` and ``MT`` are ``M``; ``""`` if missing."""
+    return _each(names, _plain)
+
+
+def written_chromosomes(names: pd.Series | pd.Index) -> np.ndarray:
+    """Chromosomes as they are spelt; whole numbers without ``.0``."""
+    return _each(names, _written)
+
+
+def _each(names: pd.Series | pd.Index, change: Callable[[object], str]) -> np.ndarray:
     codes, unique = pd.factorize(pd.Series(names).astype(object))
-    plain = np.array([*(_plain(name) for name in unique), ""], dtype=object)
-    return plain[codes]  # the code of a missing name is -1
+    changed = np.array([*(change(name) for name in unique), ""], dtype=object)
+    return changed[codes]  # the code of a missing name is -1
+
+
+def _written(name: object) -> str:
+    return re.sub(r"^(\d+)\.0$", r"\1", str(name).strip())  # numbers beside a missing one were read as floats
 
 
 def _plain(name: object) -> str:
-    bare = re.sub(r"^chr", "", str(name).strip(), flags=re.IGNORECASE)
-    bare = re.sub(r"^(\d+)\.0$", r"\1", bare)  # numbers beside a missing one were read as floats
+    bare = re.sub(r"^chr", "", _written(name), flags=re.IGNORECASE)
     if bare.lower() in MISSING:
         return ""
     return {"MT": "M", "M": "M", "X": "X", "Y": "Y"}.get(bare.upper(), bare)
@@ -41,7 +54,8 @@ def places_in_names(names: pd.Index) -> pd.DataFrame:
     known = found["chrom"].notna().to_numpy()
     chrom = np.where(known, plain_chromosomes(found["chrom"]), "")
     start, end = (pd.to_numeric(found[name]).fillna(-1).to_numpy(np.int64) for name in ("start", "end"))
-    return pd.DataFrame({"chrom": chrom, "start": start, "end": end, "strand": "."})
+    written = found["chrom"].fillna("").to_numpy(object)
+    return pd.DataFrame({"chrom": chrom, "start": start, "end": end, "strand": ".", "written": written})
 
 
 def places_in_columns(table: pd.DataFrame, *, what: str, findings: Findings) -> pd.DataFrame:
@@ -82,7 +96,7 @@ def places_in_columns(table: pd.DataFrame, *, what: str, findings: Findings) -> 
         pd.DataFrame(places)
         .where(pd.Series(known), lost)
         .astype({"start": np.int64, "end": np.int64})
-        .assign(strand=strand)
+        .assign(strand=strand, written=written_chromosomes(table["chrom"]))
     )
 
 

@@ -14,8 +14,10 @@ from multiome.graph.checks import DTYPES, check_vertices
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
 from multiome.graph.intervals import decay, near
+from multiome.graph.parts import Parts
 from multiome.graph.places import place_features, place_genes
 from multiome.graph.table import blocks
+from multiome.graph.vertex_places import place_vertices
 
 METHYLATION_KEYS = {"met", "meth", "methylation", "dnam", "bs"}
 """Keys (in any case) whose features silence the genes at whose promoters they lie."""
@@ -30,10 +32,10 @@ def genome_edges(
     window: int | None = None,
     promoter: int = 2_000,
     signs: tuple[int, int] | None = None,
-) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+) -> Parts:
     """Join genes with the peaks (or methylated sites) that lie in or near them.
 
-    Vertices, edges and report; `GuidanceGraph.from_genome` says what the arguments mean.
+    Vertices, edges, report and places; `GuidanceGraph.from_genome` says what the arguments mean.
 
     Raises
     ------
@@ -50,6 +52,7 @@ def genome_edges(
     findings = Findings()
     located, every = place_genes(var, genes, findings, key=keys[0])
     features = place_features(other, findings, key=keys[1])
+    places = place_vertices(located, features, n_genes=len(var), n_features=len(other))
     features = features[check_chromosomes(features, every, findings, key=keys[1])]
     check_ends(features, every, findings, key=keys[1])
     check_start_sites(features, every, findings, key=keys[1])
@@ -67,7 +70,7 @@ def genome_edges(
     ).astype(DTYPES)
     for sentence in findings.warnings:
         warnings.warn(sentence, MultiomeWarning, stacklevel=3)
-    return vertices, edges, tuple(findings.sentences)
+    return Parts(vertices, edges, tuple(findings.sentences), places)
 
 
 def check_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from multiome.errors import unknown
 from multiome.graph import archive
-from multiome.graph.checks import check_edges, check_vertices
+from multiome.graph.checks import check_edges, check_places, check_vertices
 from multiome.graph.genome import genome_edges
+from multiome.graph.parts import Parts
 from multiome.graph.proteins import protein_edges
 from multiome.graph.summary import summarise
 from multiome.graph.table import ENDS, edges_of_table, join
@@ -29,7 +30,7 @@ class GuidanceGraph:
     Raises
     ------
     InvalidGraph
-        If a vertex or an edge occurs twice, or a value is out of range.
+        If a vertex or an edge occurs twice, a value is out of range, or there is not one place per vertex.
     """
 
     vertices: pd.MultiIndex
@@ -40,11 +41,16 @@ class GuidanceGraph:
     NaN where an edge is not from a genome)."""
     report: tuple[str, ...] = ()
     """Sentences about what matched and what did not."""
+    places: pd.DataFrame | None = None
+    """Where features lie: one row per vertex, ``chrom``, ``start``, ``end`` (0-based and half-open) and ``strand``;
+    ``""``, -1, -1 and ``"."`` where a vertex has no place, such as a protein. None for a graph that knows no places;
+    `from_genome` knows them, and spells chromosomes as the names or columns of the peaks do."""
 
     def __post_init__(self) -> None:
         check_vertices(self.vertices)
         object.__setattr__(self, "edges", check_edges(self.edges, len(self.vertices)))
         object.__setattr__(self, "report", tuple(self.report))
+        object.__setattr__(self, "places", check_places(self.places, len(self.vertices)))
 
     def __repr__(self) -> str:
         return self.summary()
@@ -72,10 +78,15 @@ class GuidanceGraph:
         return self.vertices[alone & (self.vertices.get_level_values("modality") == key)].get_level_values("feature")
 
     def __or__(self, other: GuidanceGraph) -> GuidanceGraph:
-        """The vertices and edges of both; an edge of both keeps the larger weight, and must have one sign."""
+        """The vertices and edges of both; an edge of both keeps the larger weight, and must have one sign.
+
+        A vertex lies where the first graph says, or the second if the first does not know; the report says how many lie
+        elsewhere in the second.
+        """
         if not isinstance(other, GuidanceGraph):
             raise TypeError(f"A graph is united with another graph, got {type(other).__name__}; see from_table.")
-        return GuidanceGraph(*join([(graph.vertices, graph.edges, graph.report) for graph in (self, other)]))
+        parts = [Parts(graph.vertices, graph.edges, graph.report, graph.places) for graph in (self, other)]
+        return GuidanceGraph(*join(parts))
 
     def table(self) -> pd.DataFrame:
         """One row per edge, with names: what `from_table` reads.
@@ -116,7 +127,7 @@ class GuidanceGraph:
 
     def write(self, file: archive.BinaryFile) -> None:
         """Write into an open binary file, such as a member of a larger archive."""
-        archive.write(file, self.vertices, self.edges, self.report)
+        archive.write(file, Parts(self.vertices, self.edges, self.report, self.places))
 
     @classmethod
     def read(cls, file: archive.BinaryFile) -> GuidanceGraph:
@@ -200,7 +211,8 @@ class GuidanceGraph:
 
         Returns
         -------
-        The graph; ``distance`` is that from the nearest base of the peak to the TSS, 0 where the peak covers it.
+        The graph; ``distance`` is that from the nearest base of the peak to the TSS, 0 where the peak covers it, and
+        ``places`` is where genes and peaks lie.
 
         Raises
         ------

@@ -11,12 +11,11 @@ from multiome.errors import InvalidGraph
 from multiome.graph.checks import DTYPES, check_vertices
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.markers import marker_edges
+from multiome.graph.parts import Parts
 from multiome.graph.table import blocks, unite
 
 
-def protein_edges(
-    rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.DataFrame | None
-) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.DataFrame | None) -> Parts:
     """Vertices, edges and report; `GuidanceGraph.from_markers` says what the arguments mean.
 
     Raises
@@ -33,4 +32,4 @@ def protein_edges(
         raise InvalidGraph(" ".join([f"None of the {len(proteins):,} proteins belongs to one of the genes.", *report]))
     source, target = pd.Index(genes).get_indexer(found["source"]), pd.Index(proteins).get_indexer(found["target"])
     edges = found.assign(source=source, target=target + len(genes), distance=np.nan)
-    return vertices, unite(edges[list(DTYPES)], vertices), tuple(report)
+    return Parts(vertices, unite(edges[list(DTYPES)], vertices), tuple(report))

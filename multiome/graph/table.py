@@ -12,6 +12,8 @@ import pandas as pd
 
 from multiome.errors import InvalidGraph, UnknownName, listed, nearest
 from multiome.graph.checks import DTYPES, LEVELS, check_distances, check_signs, check_vertices, check_weights
+from multiome.graph.parts import Parts
+from multiome.graph.vertex_places import join_places
 
 ENDS = ["source_modality", "source", "target_modality", "target"]
 
@@ -70,7 +72,7 @@ def blocks(modalities: Iterable[tuple[str, Iterable[object]]]) -> pd.MultiIndex:
     return pd.MultiIndex.from_arrays([keys, names], names=LEVELS)
 
 
-def edges_of_table(table: pd.DataFrame, vertices: object) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
+def edges_of_table(table: pd.DataFrame, vertices: object) -> Parts:
     """Vertices, edges and notes of a table of named edges; see `GuidanceGraph.from_table`."""
     if not isinstance(table, pd.DataFrame):
         raise InvalidGraph(f"`table` must be a DataFrame with the columns {listed(ENDS)}, got {type(table).__name__}.")
@@ -111,7 +113,7 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> tuple[pd.MultiIndex
     notes = (f"{loops.sum():,} self-loops were left out: every vertex has one anyway.",) if loops.any() else ()
     if loops.all():
         raise InvalidGraph(f"All {len(table):,} rows join a feature with itself, so there is no edge.")
-    return known, unite(edges[~loops], known)[list(DTYPES)], notes
+    return Parts(known, unite(edges[~loops], known)[list(DTYPES)], notes)
 
 
 def in_blocks(vertices: pd.MultiIndex) -> pd.MultiIndex:
@@ -120,18 +122,18 @@ def in_blocks(vertices: pd.MultiIndex) -> pd.MultiIndex:
     return vertices[np.argsort(code, kind="stable")].remove_unused_levels()
 
 
-def join(
-    graphs: Sequence[tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]],
-) -> tuple[pd.MultiIndex, pd.DataFrame, tuple[str, ...]]:
-    """Vertices, edges and report of several graphs as one; of several weights of one edge the largest stays."""
-    vertices = graphs[0][0]
-    for other, _, _ in graphs[1:]:
-        vertices = vertices.append(other[~other.isin(vertices)])
+def join(graphs: Sequence[Parts]) -> Parts:
+    """Several graphs as one; of several weights of one edge the largest stays, of several places the first."""
+    vertices = graphs[0].vertices
+    for graph in graphs[1:]:
+        vertices = vertices.append(graph.vertices[~graph.vertices.isin(vertices)])
     vertices = in_blocks(vertices)
-    parts = []
-    for own, edges, _ in graphs:
-        position = vertices.get_indexer(own)
-        parts.append(edges.assign(**{end: position[edges[end].to_numpy()] for end in ("source", "target")}))
+    positions = [vertices.get_indexer(graph.vertices) for graph in graphs]
+    parts = [
+        graph.edges.assign(**{end: position[graph.edges[end].to_numpy()] for end in ("source", "target")})
+        for graph, position in zip(graphs, positions, strict=True)
+    ]
     filled = [part for part in parts if len(part)] or parts[:1]
-    report = tuple(dict.fromkeys(sentence for _, _, sentences in graphs for sentence in sentences))
-    return vertices, unite(pd.concat(filled, ignore_index=True), vertices), report
+    places, notes = join_places(graphs, positions, len(vertices))
+    report = tuple(dict.fromkeys([*(sentence for graph in graphs for sentence in graph.report), *notes]))
+    return Parts(vertices, unite(pd.concat(filled, ignore_index=True), vertices), report, places)

@@ -72,6 +72,14 @@ def graph() -> mo.GuidanceGraph:
 
 
 @pytest.fixture
+def placed(genes, peaks) -> mo.GuidanceGraph:
+    """Those four genes, two peaks that have a gene, one without, and one without a place."""
+    return mo.GuidanceGraph.from_genome(
+        genes, peaks("chr1:10000-10100", "chr2:11000-11500", "chr2:90000-90100", "elsewhere")
+    )
+
+
+@pytest.fixture
 def same() -> Callable[..., None]:
     """Assert that two graphs are the same."""
 
@@ -79,5 +87,9 @@ def same() -> Callable[..., None]:
         pd.testing.assert_index_equal(a.vertices, b.vertices, exact=True)
         pd.testing.assert_frame_equal(a.edges, b.edges)
         assert a.report == b.report
+        if a.places is None or b.places is None:
+            assert a.places is b.places
+        else:
+            pd.testing.assert_frame_equal(a.places, b.places)
 
     return check

@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 import multiome as mo
 from multiome.errors import InvalidGraph
 from multiome.graph import archive
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def test_saved_and_loaded(graph, tmp_path, same):
@@ -33,6 +37,35 @@ def test_a_graph_lies_inside_a_larger_archive(graph, tmp_path, same):
     graph.write(a)
     graph.write(b)
     assert a.getvalue() == b.getvalue()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_places_are_kept(placed, same, known):
+    graph = placed if known else replace(placed, places=None)
+    graph.write(file := io.BytesIO())
+    file.seek(0)
+    again = mo.GuidanceGraph.read(file)
+    same(again, graph)
+    assert (again.places is not None) == known
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_graph_of_every_format_still_loads(number):
+    """What one version saved, every later version must read; ``tests/fixtures/make_graph.py`` made the files."""
+    graph = mo.GuidanceGraph.load(FIXTURES / f"graph_format{number}.npz")
+    assert graph.vertices.tolist() == [
+        ("rna", "AAA"), ("rna", "BBB"), ("rna", "CCC"), ("atac", "chr1:50-150"), ("atac", "chr2:9950-9990"),
+        ("prot", "aaa"),
+    ]  # fmt: skip
+    assert graph.edges[["source", "target", "sign"]].to_numpy().tolist() == [[0, 3, 1], [0, 5, 1], [1, 4, 1]]
+    assert "rna: 2 of 3 (66.7 %) genes have coordinates, from `.var`." in graph.report
+    if number == 1:  # it had no places
+        assert graph.places is None
+    else:
+        assert graph.places.to_numpy().tolist() == [
+            ["chr1", 100, 500, "+"], ["chr2", 9_000, 9_900, "-"], ["", -1, -1, "."],
+            ["chr1", 50, 150, "."], ["chr2", 9_950, 9_990, "."], ["", -1, -1, "."],
+        ]  # fmt: skip
 
 
 def test_a_failed_save_leaves_the_old_file(graph, tmp_path, monkeypatch):
@@ -87,5 +120,5 @@ def test_other_files_are_no_graphs(tmp_path, graph, monkeypatch):
     monkeypatch.setattr(archive, "FORMAT", 99)
     graph.save(path, overwrite=True)
     monkeypatch.undo()
-    with pytest.raises(InvalidGraph, match=r"format 99, this version of multiome reads up to 1; update multiome"):
+    with pytest.raises(InvalidGraph, match=r"format 99, this version of multiome reads up to 2; update multiome"):
         mo.GuidanceGraph.load(path)

@@ -1,5 +1,7 @@
 """Places from columns and from names."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +29,7 @@ def test_chromosomes_in_one_spelling():
 
 @pytest.mark.parametrize("name", ["chr1:100-200", "chr1-100-200", "chr1_100_200", "1:100-200"])
 def test_names_say_places(name):
-    assert places_in_names(pd.Index([name])).iloc[0].tolist() == ["1", 100, 200, "."]
+    assert places_in_names(pd.Index([name])).iloc[0].tolist() == ["1", 100, 200, ".", re.split("[:_-]", name)[0]]
 
 
 def test_contigs_with_underscores_and_names_that_are_no_places():
@@ -46,6 +48,7 @@ def test_missing_in_all_its_forms():
     assert found["chrom"].tolist() == ["1", "", "", "", "", "4"]
     assert found["start"].tolist() == [5, -1, -1, -1, -1, 7]
     assert found["strand"].tolist() == ["+", ".", ".", "-", "-", "+"]
+    assert found["written"].tolist() == ["chr1", "", "", "chr2", "chr3", "chr4"]
     assert found.dtypes[["start", "end"]].tolist() == [np.int64, np.int64]
     assert not findings.sentences
 
