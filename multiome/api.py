@@ -24,6 +24,7 @@ from multiome.predict import archive
 from multiome.predict.arguments import Depth
 from multiome.predict.depth import depth_model
 from multiome.predict.embed import embed
+from multiome.predict.evidence import gather_evidence
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
 from multiome.predict.prediction import Prediction
@@ -92,7 +93,7 @@ def fit(
     seed = check_seed(seed)
     pairs = joined_pairs(graph)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)
-    spec, edges = (spec, None) if graph is None else guided(spec, graph)
+    spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -101,7 +102,8 @@ def fit(
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
     shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
     match_totals(vae, cells, shrinkage, features_per_step=train.features_per_step, seed=seed)
-    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage, graph), history)
+    evidence = None if edges is None else gather_evidence(vae, cells, edges, spec, seed=seed)
+    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage, graph, evidence), history)
 
 
 class Multiome:

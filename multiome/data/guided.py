@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
+import numpy as np
+
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning, listed
-from multiome.graph.edges import FeatureEdges, edges_among, joined
+from multiome.graph.decoys import with_decoys
+from multiome.graph.edges import FeatureEdges, chromosomes_among, edges_among, joined
 from multiome.graph.guidance import GuidanceGraph
 
 LENDER = "rna"
@@ -40,10 +43,14 @@ def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
     return pairs
 
 
-def guided(spec: DataSpec, graph: GuidanceGraph) -> tuple[DataSpec, FeatureEdges]:
-    """The edges among the spec's features, and the spec with what encoders are shown through them."""
-    edges = edges_among(graph, {key: s.features for key, s in spec.modalities.items()})
+def guided(spec: DataSpec, graph: GuidanceGraph, *, decoys: float, seed: int) -> tuple[DataSpec, FeatureEdges]:
+    """The edges among the spec's features, some decoys, and the spec with what encoders are shown through them."""
+    features = {key: s.features for key, s in spec.modalities.items()}
+    edges = edges_among(graph, features)
     mention_few(edges)
+    if decoys:
+        rng = np.random.default_rng(seed)
+        edges = with_decoys(edges, chromosomes_among(graph, features), share=decoys, rng=rng)
     modalities = dict(spec.modalities)
     lenders = [key for key, s in modalities.items() if s.kind == LENDER]
     for key, s in spec.modalities.items():

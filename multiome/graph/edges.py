@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int, Shaped
 
 from multiome.errors import InvalidGraph, listed
 from multiome.graph.guidance import GuidanceGraph
@@ -16,12 +19,30 @@ from multiome.graph.guidance import GuidanceGraph
 
 @dataclass(frozen=True, eq=False)
 class FeatureEdges:
-    """Each feature's neighbours, by position among the features of all modalities, one modality after the other."""
+    """Edges between features, by position among the features of all modalities, one modality after the other."""
 
     sizes: Mapping[str, int]
     """Features per modality."""
-    averages: sp.csr_array
-    """Weights of each feature's neighbours (features x features); their sizes add up to 1, or to 0 without any."""
+    source: Int[np.ndarray, " edge"]
+    target: Int[np.ndarray, " edge"]
+    weight: Float[np.ndarray, " edge"]
+    """Negative where one falls as the other rises."""
+    row: Int[np.ndarray, " edge"]
+    """Row in the graph's table of edges; -1 for decoys, edges known to be false that others are compared with."""
+
+    @property
+    def is_decoy(self) -> Bool[np.ndarray, " edge"]:
+        """Which edges are not of the graph."""
+        return self.row < 0
+
+    @cached_property
+    def averages(self) -> sp.csr_array:
+        """Weights of each feature's neighbours (features x features); their sizes add up to 1, or to 0 without any."""
+        n = sum(self.sizes.values())
+        half = sp.coo_array((self.weight.astype(np.float32), (self.source, self.target)), shape=(n, n))
+        both = sp.csr_array(half + half.T)
+        total = np.asarray(abs(both).sum(1)).ravel()
+        return sp.csr_array(sp.diags_array((1 / np.where(total > 0, total, 1)).astype(np.float32)) @ both)
 
     def average(self, of: str, over: str) -> sp.csr_array:
         """How each feature of one modality averages its neighbours of another (features x features, rows add to 1)."""
@@ -29,9 +50,17 @@ class FeatureEdges:
         total = np.asarray(abs(block).sum(1)).ravel()
         return sp.csr_array(sp.diags_array(1 / np.where(total > 0, total, 1)) @ block)
 
+    def between(self, a: str, b: str) -> EdgesBetween:
+        """The edges of two modalities, decoys too, by position in each of them."""
+        first, second = self.span(a), self.span(b)
+        ahead = within(self.source, first) & within(self.target, second)
+        index = np.flatnonzero(ahead | (within(self.source, second) & within(self.target, first)))
+        ends = np.where(ahead[index], (self.source[index], self.target[index]), (self.target[index], self.source[index]))
+        return EdgesBetween(index, ends[0] - first.start, ends[1] - second.start)
+
     def n_edges(self, a: str, b: str) -> int:
         """Edges between two modalities."""
-        return int(self.averages[self.span(a), self.span(b)].nnz)
+        return int((~self.is_decoy[self.between(a, b).index]).sum())
 
     def pairs(self) -> list[tuple[str, str]]:
         """The pairs of modalities that have edges between them."""
@@ -39,13 +68,27 @@ class FeatureEdges:
 
     def n_linked(self, of: str, to: str) -> int:
         """Features of one modality that have a neighbour in another."""
-        return int((np.diff(self.averages[self.span(of), self.span(to)].indptr) > 0).sum())
+        found = self.between(of, to)
+        return len(np.unique(found.a[~self.is_decoy[found.index]]))
 
     def span(self, key: str) -> slice:
         """Where the features of a modality lie."""
         names = list(self.sizes)
         start = sum(self.sizes[name] for name in names[: names.index(key)])
         return slice(start, start + self.sizes[key])
+
+
+class EdgesBetween(NamedTuple):
+    """Some edges, and the features they join, by position in each of two modalities."""
+
+    index: Int[np.ndarray, " edge"]
+    a: Int[np.ndarray, " edge"]
+    b: Int[np.ndarray, " edge"]
+
+
+def within(positions: Int[np.ndarray, " edge"], span: slice) -> Bool[np.ndarray, " edge"]:
+    """Which positions lie in a span."""
+    return (positions >= span.start) & (positions < span.stop)
 
 
 def joined(graph: GuidanceGraph) -> set[tuple[str, str]]:
@@ -71,18 +114,13 @@ def edges_among(graph: GuidanceGraph, features: Mapping[str, Sequence[str]]) -> 
     InvalidGraph
         If two modalities that the graph joins are left without an edge between them.
     """
-    used = pd.MultiIndex.from_tuples([(key, name) for key, names in features.items() for name in names])
+    used = features_of(features)
     place = used.get_indexer(graph.vertices)
     source, target = place[graph.edges["source"]], place[graph.edges["target"]]
     kept = (source >= 0) & (target >= 0)
-    weight = (graph.edges["weight"] * graph.edges["sign"]).to_numpy(np.float32)[kept]
-    source, target = source[kept], target[kept]
-    n = len(used)
-    half = sp.coo_array((weight, (source, target)), shape=(n, n))
-    both = sp.csr_array(half + half.T)
-    total = np.asarray(abs(both).sum(1)).ravel()
-    averages = sp.csr_array(sp.diags_array((1 / np.where(total > 0, total, 1)).astype(np.float32)) @ both)
-    edges = FeatureEdges({key: len(names) for key, names in features.items()}, averages)
+    weight = (graph.edges["weight"] * graph.edges["sign"]).to_numpy(np.float32)
+    sizes = {key: len(names) for key, names in features.items()}
+    edges = FeatureEdges(sizes, source[kept], target[kept], weight[kept], np.flatnonzero(kept))
     pairs = [pair for pair in joined(graph) if set(pair) <= set(features)]
     lost = [f"{a!r} and {b!r}" for a, b in sorted(pairs) if not edges.n_edges(a, b)]
     if lost or not pairs:
@@ -103,3 +141,18 @@ def no_edges(graph: GuidanceGraph, features: Mapping[str, Sequence[str]], lost: 
         f"{'; '.join(graph_names)}, ...; the model has {'; '.join(data_names)}, .... Modality keys and names of "
         "features must be the same in both (`keys=` of `GuidanceGraph.from_genome` sets the keys)."
     )
+
+
+def chromosomes_among(
+    graph: GuidanceGraph, features: Mapping[str, Sequence[str]]
+) -> Shaped[np.ndarray, " feature"] | None:
+    """The chromosome of each feature of a model, ``""`` where the graph does not know it; None where it knows none."""
+    if graph.places is None:
+        return None
+    places = graph.places["chrom"].set_axis(graph.vertices)
+    return places.reindex(features_of(features), fill_value="").to_numpy(object)
+
+
+def features_of(features: Mapping[str, Sequence[str]]) -> pd.MultiIndex:
+    """The features of all modalities, one modality after the other."""
+    return pd.MultiIndex.from_tuples([(key, name) for key, names in features.items() for name in names])

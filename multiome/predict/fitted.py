@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from multiome.data.spec import DataSpec
-from multiome.graph.edges import edges_among
+from multiome.errors import MultiomeError
+from multiome.graph.edges import FeatureEdges, edges_among
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
+from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.shrinkage import Shrinkage
 
 
@@ -26,11 +28,27 @@ class Fitted:
     shrinkage: Shrinkage
     graph: GuidanceGraph | None = None
     """What was known of the features before training."""
+    evidence: EdgeEvidence | None = None
+    """What the training cells say of the graph's edges; None without a graph."""
 
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return next(self.vae.parameters()).device
+
+    def edges(self) -> FeatureEdges:
+        """The graph's edges among the model's features.
+
+        Raises
+        ------
+        MultiomeError
+            If the model was fitted without a graph.
+        """
+        if self.evidence is not None:
+            return self.evidence.edges
+        if self.graph is None:
+            raise MultiomeError("The model was fitted without a guidance graph; `fit(mdata, graph=...)` takes one.")
+        return edges_among(self.graph, {key: s.features for key, s in self.spec.modalities.items()})
 
     def describe(self) -> str:
         """What was fitted on what, for people."""
@@ -45,7 +63,7 @@ class Fitted:
             if factor < 1
         ]
         if self.graph is not None:
-            edges = edges_among(self.graph, {key: s.features for key, s in self.spec.modalities.items()})
+            edges = self.edges()
             told = ", ".join(f"{edges.n_edges(a, b):,} between {a!r} and {b!r}" for a, b in edges.pairs())
             lines.append(f"  guidance graph: edges of the features above: {told}")
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]

@@ -58,6 +58,8 @@ class TrainConfig:
     """Share of features hidden from the encoders in a step."""
     average: float = 0.99
     """Decay of the running average of the weights, which is what is evaluated and kept."""
+    decoys: float = 0.1
+    """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
     progress_bar: bool = True
@@ -66,7 +68,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         given = [name for name in ("max_epochs", "min_steps") if getattr(self, name) is not None]
         keep_whole(self, *given, "batch_size", "patience", "features_per_step")
-        for name in ("validation", "part_share", "feature_dropout", "average"):
+        for name in ("validation", "part_share", "feature_dropout", "average", "decoys"):
             check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
             raise MultiomeError(f"`thinning` must be a number in (0, 1], got {self.thinning!r}.")

@@ -1,0 +1,77 @@
+"""Decoys: edges known to be false, trained like all others, that the graph's edges are compared with.
+
+What the graph says is part of what a model learns, so that an edge of the graph looks true beside a random pair of
+features even if it is false. A decoy takes an edge's weight, its sign and one of its ends, and for the other end that of
+another edge, on another chromosome: the model is told the same of it, and only the data can tell them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from multiome.graph.edges import FeatureEdges
+
+TRIES = 100
+"""Draws of another end, until it lies elsewhere and is no neighbour."""
+
+
+def with_decoys(
+    edges: FeatureEdges, chromosomes: Shaped[np.ndarray, " feature"] | None, *, share: float, rng: np.random.Generator
+) -> FeatureEdges:
+    """Add decoys to the edges of every pair of modalities.
+
+    Parameters
+    ----------
+    edges
+        The edges of a graph among the features of a model.
+    chromosomes
+        Of every feature, ``""`` where it is not known; None where no feature's is. A decoy joins no two features that
+        are known to lie on one chromosome.
+    share
+        Decoys per edge.
+    rng
+        Random numbers.
+
+    Returns
+    -------
+    The edges, then the decoys: each end drawn as often as edges have it, no pair twice and none that is an edge.
+    Fewer than asked for where there are not so many such pairs.
+    """
+    n = sum(edges.sizes.values())
+    taken = pair_ids(edges.source, edges.target, n)
+    found = []
+    for a, b in edges.pairs():
+        between = edges.between(a, b)
+        index = between.index
+        first, second = between.a + edges.span(a).start, between.b + edges.span(b).start
+        like = rng.permutation(len(index))[: round(share * len(index))]
+        other = second[rng.integers(len(index), size=len(like))]
+        for _ in range(TRIES):
+            ids = pair_ids(first[like], other, n)
+            bad = np.isin(ids, taken)
+            bad[np.setdiff1d(np.arange(len(ids)), np.unique(ids, return_index=True)[1])] = True
+            if chromosomes is not None:
+                same = chromosomes[first[like]] == chromosomes[other]
+                bad |= same & (chromosomes[other] != "")
+            if not bad.any():
+                break
+            other[bad] = second[rng.integers(len(index), size=int(bad.sum()))]
+        else:
+            like, other = like[~bad], other[~bad]
+        found.append((first[like], other, edges.weight[index[like]]))
+    source, target, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return replace(
+        edges,
+        source=np.concatenate([edges.source, source]),
+        target=np.concatenate([edges.target, target]),
+        weight=np.concatenate([edges.weight, weight]),
+        row=np.concatenate([edges.row, np.full(len(source), -1)]),
+    )
+
+
+def pair_ids(a: Int[np.ndarray, " edge"], b: Int[np.ndarray, " edge"], n: int) -> Int[np.ndarray, " edge"]:
+    """One number per pair of features, whichever comes first."""
+    return np.minimum(a, b) * np.int64(n) + np.maximum(a, b)
