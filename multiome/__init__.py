@@ -21,6 +21,7 @@ from multiome.modalities.methylation import METHYLATION as METHYLATION
 from multiome.modalities.protein import PROTEIN as PROTEIN
 from multiome.modalities.rna import RNA as RNA
 from multiome.model.config import ModelConfig as ModelConfig
+from multiome.predict.links import Links as Links
 from multiome.predict.prediction import Prediction as Prediction
 from multiome.train.config import LossWeights as LossWeights
 from multiome.train.config import TrainConfig as TrainConfig

@@ -44,6 +44,16 @@ def place_vertices(genes: pd.DataFrame, features: pd.DataFrame, *, n_genes: int,
     return pd.DataFrame(places)
 
 
+def places_by_modality(vertices: pd.MultiIndex, places: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """Of each modality the features that have a place, as tables indexed by name; empty without places."""
+    if places is None:
+        return {}
+    known = (places["chrom"] != "").to_numpy()
+    key, name = (vertices.get_level_values(level) for level in ("modality", "feature"))
+    table = places.set_axis(name.rename(None), axis=0)
+    return {one: table[known & (key == one)] for one in key[known].unique()}
+
+
 def join_places(
     graphs: Sequence[Parts], positions: Sequence[np.ndarray], n_vertices: int
 ) -> tuple[pd.DataFrame | None, tuple[str, ...]]:

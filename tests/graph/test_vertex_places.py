@@ -8,6 +8,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidGraph
+from multiome.graph.vertex_places import places_by_modality
 
 from_genome = mo.GuidanceGraph.from_genome
 NOWHERE = ["", -1, -1, "."]
@@ -29,6 +30,17 @@ def test_genes_and_peaks_have_their_places(placed):
         ("atac", "elsewhere"): NOWHERE,
     }
     assert placed.places.dtypes.to_dict() == {"chrom": object, "start": np.int64, "end": np.int64, "strand": object}
+
+
+def test_places_of_each_modality_by_name(placed, graph):
+    found = places_by_modality(placed.vertices, placed.places)
+    assert list(found) == ["rna", "atac"]
+    assert found["rna"].index.tolist() == ["AAA", "BBB", "CCC", "MT-X"]
+    assert found["atac"].loc["chr2:11000-11500"].tolist() == ["chr2", 11_000, 11_500, "."]
+    assert "elsewhere" not in found["atac"].index
+    united = placed | graph
+    assert list(places_by_modality(united.vertices, united.places)) == ["rna", "atac"]  # proteins have no place
+    assert places_by_modality(graph.vertices, graph.places) == {}
 
 
 def test_chromosomes_are_spelt_as_the_peaks_are(genes, peaks):
