@@ -1,55 +1,13 @@
-"""Which tasks there are, which file each needs, and what was to be reached. Imports nothing heavy: see `run`."""
+"""Which tasks there are, and where their data lie. Imports nothing heavy: see `run`."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.goals import COST, CPU, Goal, TaskInfo
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Goal:
-    """One score of a task and, where something was to be reached, what."""
-
-    score: str
-    """Its name in the records."""
-    title: str
-    """Its name in the table."""
-    lower: bool = False
-    """Whether lower is better."""
-    reach: float | None = None
-    """A fixed value to reach."""
-    over: str | None = None
-    """Or the baseline to be compared with."""
-    margin: float | None = None
-    """How far above that baseline to be; None means better by whatever little."""
-    digits: int = 4
-    """Decimals in the table."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskInfo:
-    """What `run` and `table` must know of a task."""
-
-    file: str
-    """The data file."""
-    what: str
-    """One line on the task."""
-    goals: tuple[Goal, ...]
-    dev: bool = True
-    """Whether it has a development split; a task that is scored on the cells it was fitted on has none."""
-    any_two: str | None = None
-    """Enough: to beat this baseline in two of three scores, and to lie within its bootstrap interval in the third."""
-
-
-CPU = Goal(score="fit_cpu_seconds", title="the same, seconds of all cores together", lower=True, digits=0)
-COST = (
-    Goal(score="fit_seconds", title="whole `fit`, seconds", lower=True, digits=0),
-    CPU,
-    Goal(score="peak_gb", title="peak memory of the process after `fit`, GB", lower=True, digits=2),
-)
 
 
 def integration(over: str) -> tuple[Goal, ...]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from tests.benchmarks import records
-from tests.benchmarks.catalogue import REPOSITORY, TASKS, Goal, TaskInfo
+from tests.benchmarks.catalogue import REPOSITORY, TASKS
+from tests.benchmarks.goals import Goal, TaskInfo
 from tests.benchmarks.records import OURS, Record
 
 START, END = "<!-- table:start -->", "<!-- table:end -->"

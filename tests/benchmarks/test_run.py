@@ -3,7 +3,8 @@
 import pytest
 
 from tests.benchmarks import catalogue, measure, records, run, table
-from tests.benchmarks.catalogue import TASKS, Goal
+from tests.benchmarks.catalogue import TASKS
+from tests.benchmarks.goals import Goal
 
 
 def record(method="multiome", seed=0, task="bmmc_cite", **scores):
