@@ -29,8 +29,8 @@ class Goal:
 class TaskInfo:
     """What `run` and `table` must know of a task."""
 
-    file: str
-    """The data file."""
+    file: str | None
+    """The data file; None where each seed simulates its own data, and simple methods are measured beside ours."""
     what: str
     """One line on the task."""
     goals: tuple[Goal, ...]
@@ -38,6 +38,13 @@ class TaskInfo:
     """Whether it has a development split; a task that is scored on the cells it was fitted on has none."""
     any_two: str | None = None
     """Enough: to beat this baseline in two of three scores, and to lie within its bootstrap interval in the third."""
+    beside: str | None = None
+    """Another task whose scores stand in the place of simple methods, which are then not measured."""
+
+    @property
+    def baselines_apart(self) -> bool:
+        """Whether simple methods are measured once, in a process of their own."""
+        return self.file is not None and self.beside is None
 
 
 CPU = Goal(score="fit_cpu_seconds", title="the same, seconds of all cores together", lower=True, digits=0)
