@@ -61,7 +61,7 @@ PAIRED_TASKS: dict[str, TaskInfo] = {
     ),
     "snare_paired_graph": TaskInfo(
         file=SNARE,
-        what="the same with a guidance graph: peaks in genes",
+        what="SNARE-seq mouse cortex, the cells of `snare_paired` with a guidance graph: peaks in genes",
         goals=tuple(replace(goal, reach=0.70) if goal.score == "transfer" else goal for goal in SNARE_GOALS),
         beside="snare_paired",
     ),

@@ -84,8 +84,8 @@ def snare_partial(name: str, *, dev: bool = False) -> Partial:
 
 
 def bmmc_unpaired(name: str) -> Unpaired:
-    """Two sets of cells of which neither has labels."""
-    mods = both(name, "atac")
+    """Two sets of cells of which neither has labels; one cell without a fragment in the peaks is left out."""
+    mods = {mod: a[np.asarray(a.X.sum(1)).ravel() > 0].copy() for mod, a in both(name, "atac").items()}
     graph = GuidanceGraph.from_genome(mods["rna"], mods["atac"], window=WINDOW)
     return Unpaired(name, mods, graph, None)
 
