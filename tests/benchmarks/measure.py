@@ -11,24 +11,19 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mudata as md
-import numpy as np
 
 import multiome as mo
-from tests.benchmarks import records, scores
-from tests.benchmarks.baselines import baselines, protein_predictions
+from tests.benchmarks import records
 from tests.benchmarks.catalogue import TASKS
-from tests.benchmarks.tasks import Task, load
-
-Fit = Callable[..., mo.Multiome]
+from tests.benchmarks.steps import STEPS
 
 
 class Stopwatch:
-    """`mo.fit` with these settings, its seconds and the peak memory after it noted."""
+    """`mo.fit` with these settings; seconds and peak memory of the first, where a task has several, are noted."""
 
     def __init__(self, settings: dict[str, Any], seed: int) -> None:
         self.seed = seed
@@ -44,13 +39,17 @@ class Stopwatch:
         self.facts: dict[str, float] = {}
 
     def fit(self, mdata: md.MuData, **kwargs: Any) -> mo.Multiome:
-        self.facts["start_gb"] = peak_gb()
+        before = peak_gb()
         start, busy = time.perf_counter(), time.process_time()
         model = mo.fit(mdata, seed=self.seed, **self.arguments, **kwargs)
-        self.facts["fit_seconds"] = time.perf_counter() - start
-        self.facts["fit_cpu_seconds"] = time.process_time() - busy
-        self.facts["peak_gb"] = peak_gb()
-        self.facts["epochs"] = int(model.history["epoch"].nunique())
+        facts = {
+            "start_gb": before,
+            "fit_seconds": time.perf_counter() - start,
+            "fit_cpu_seconds": time.process_time() - busy,
+            "peak_gb": peak_gb(),
+            "epochs": int(model.history["epoch"].nunique()),
+        }
+        self.facts = self.facts or facts
         return model
 
 
@@ -60,71 +59,25 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def ours(task: Task, fit: Fit) -> tuple[scores.Scores, dict[str, Any]]:
-    """Scores of a model fitted on the training cells, and bootstrap intervals where the task asks for them."""
-    match task.name:
-        case "snare_paired":
-            return paired(task, fit(task.mdata("train"))), {}
-        case "reap_protein" | "bmmc_cite":
-            return proteins(task, fit(task.mdata("train")))
-        case "scmt":
-            mdata, label = task.mdata("train"), task.labels("culture", "test")
-            model = fit(mdata, modalities={"rna": mo.RNA.continuous(), "met": mo.METHYLATION})
-            joint, met = model.embed(mdata), model.embed(mdata, modality="met")
-            return scores.culture(joint, label, "joint") | scores.culture(met, label, "met"), {}
-        case _:
-            mdata = task.mdata("train")
-            z = fit(mdata, batch_key="batch").embed(mdata)
-            return scores.integration(z, task.labels("batch", "test"), task.labels("cell_type", "test")), {}
-
-
-def paired(task: Task, model: mo.Multiome) -> scores.Scores:
-    rna, atac = task.part("rna", "test"), task.part("atac", "test")
-    truth = task.labels("cell_type", "test")
-    found = scores.alignment(
-        reference=model.embed(task.part("rna", "train"), modality="rna"),
-        labels=task.labels("cell_type", "train"),
-        rna=model.embed(rna, modality="rna"),
-        atac=model.embed(atac, modality="atac"),
-        truth=truth,
-    )
-    found |= scores.recovered_types(model.embed(task.mdata("test")), truth)
-    found |= scores.chromatin(np.asarray(model.translate(rna, source="rna", target="atac").X), atac.X)
-    rates = model.translate(rna, source="rna", target="atac", depth="reference")
-    found["atac_peak_auroc_rates"] = scores.chromatin(np.asarray(rates.X), atac.X)["atac_peak_auroc_depth_free"]
-    back = model.translate(atac, source="atac", target="rna", scale="log_cp10k")
-    return found | scores.expression(np.asarray(back.X), rna[:, back.var_names].X)
-
-
-def proteins(task: Task, model: mo.Multiome) -> tuple[scores.Scores, dict[str, Any]]:
-    predicted = model.translate(task.part("rna", "test"), source="rna", target="prot", scale="clr")
-    values, counts = np.asarray(predicted[:, task.mods["prot"].var_names].X), task.part("prot", "test").X
-    rival = TASKS[task.name].any_two
-    if rival is None:
-        return scores.proteins(values, counts), {}
-    beside = protein_predictions(task, n_nets=0)[rival]
-    return scores.proteins(values, counts), {
-        "intervals": {
-            "multiome": scores.protein_intervals(values, counts),
-            rival: scores.protein_intervals(beside, counts),
-            f"multiome - {rival}": scores.protein_intervals(values, counts, beside=beside),
-        }
-    }
-
-
 def measure(name: str, *, seed: int | None, dev: bool = False, settings: dict[str, Any] | None = None) -> list[dict]:
     """Records of one fit, or of all baselines where ``seed`` is None."""
-    task = load(name, dev=dev)
+    steps, info = STEPS[name], TASKS[name]
+    if seed is None and steps.baselines is None:
+        raise ValueError(f"{name!r} has no simple methods that are measured by themselves; give a seed.")
+    how: dict[str, Any] = ({"dev": dev} if info.dev else {}) | ({"seed": seed} if info.file is None else {})
+    task = steps.load(name, **how)
     about = {"task": name, "split": "dev" if dev else "test"}
     if seed is None:
         return [
-            about | {"method": method, "seed": None, "scores": found, "recipe": records.recipe()}
-            for method, found in baselines(task).items()
+            about | {"method": method, "seed": None, "scores": found, "recipe": records.recipe(name)}
+            for method, found in steps.baselines(task).items()
         ]
     watch = Stopwatch(settings or {}, seed)
-    found, more = ours(task, watch.fit)
-    about |= {"method": records.OURS, "seed": seed, "settings": settings or {}}
-    return [about | {"scores": found | watch.facts, "machine": records.machine()} | more]
+    found, more = steps.ours(task, watch.fit)
+    beside = more.pop("beside", {})
+    about |= {"seed": seed, "settings": settings or {}}
+    mine = {"method": records.OURS, "scores": found | watch.facts, "machine": records.machine()}
+    return [about | mine | more, *(about | {"method": m, "scores": simple} for m, simple in beside.items())]
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.catalogue import REPOSITORY
+from tests.benchmarks.graph_catalogue import GRAPH_TASKS
 
 Record = dict[str, Any]
 OURS = "multiome"
@@ -68,17 +69,22 @@ def versions() -> dict[str, str]:
     return found
 
 
-def recipe() -> str:
+def recipe(task: str) -> str:
     """A digest of everything that a baseline's scores depend on besides the data; another one means measuring again."""
-    own = [Path(__file__).with_name(f"{name}.py") for name in ("tasks", "scores", "baselines")]
-    files = [*own, *sorted((REPOSITORY / "multiome" / "metrics").glob("*.py"))]
+    names = ["tasks", "scores", "baselines"]
+    folders = ["metrics"]
+    if task in GRAPH_TASKS:
+        names += ["graph_tasks", "graph_scores", "graph_baselines"]
+        folders += ["graph"]
+    own = [Path(__file__).with_name(f"{name}.py") for name in names]
+    files = [file for folder in folders for file in sorted((REPOSITORY / "multiome" / folder).glob("*.py"))]
     digest = hashlib.sha256(version("scikit-learn").encode())
-    for file in files:
+    for file in [*own, *files]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def has_baselines(records: Iterable[Record], task: str, split: str) -> bool:
     """Whether this task's baselines were measured with the code as it is now."""
-    wanted = recipe()
+    wanted = recipe(task)
     return any(r["task"] == task and r["split"] == split and r.get("recipe") == wanted for r in records)

@@ -78,20 +78,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{task}: skipped, {reason}")
             continue
         measured.append(task)
-        if records.has_baselines(records.load(given.out), task, split):
+        apart = TASKS[task].baselines_apart
+        if apart and records.has_baselines(records.load(given.out), task, split):
             print(f"{task}: simple methods were measured before")
-        else:
+        elif apart:
             print(f"{task}: simple methods ... ", end="", flush=True)
             failed += not start(task, given.out, *dev)
         for seed in given.seeds:
             print(f"{task}: seed {seed} ... ", end="", flush=True)
             options = [*dev, "--seed", str(seed), "--set", json.dumps(given.settings)]
             failed += not start(task, given.out, *options)
+    measured += [rival for rival in (TASKS[task].beside for task in measured) if rival]
     shown = [
         r
         for r in records.load(given.out)
         if r["task"] in measured and r["split"] == split
-        and (r["method"] != records.OURS or (r["settings"] == given.settings and r["seed"] in given.seeds))
+        and (r["seed"] is None or (r["settings"] == given.settings and r["seed"] in given.seeds))
     ]  # fmt: skip
     if shown:
         print(f"\n{render(shown)}\n\nResults: {given.out}")

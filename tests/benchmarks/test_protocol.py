@@ -12,10 +12,10 @@ import pytest
 from sklearn.neural_network import MLPRegressor
 
 from tests.benchmarks import baselines, scores, tasks
-from tests.benchmarks.catalogue import REPOSITORY, TASKS, data_folder
+from tests.benchmarks.catalogue import PAIRED_TASKS, TASKS, data_folder
 
-PROTOCOL = REPOSITORY.parent / "shared" / "bench"
-WITH_DEV = [name for name, info in TASKS.items() if info.dev]
+PROTOCOL = data_folder().parent / "bench"
+WITH_DEV = [name for name, info in PAIRED_TASKS.items() if info.dev and info.beside is None]
 
 
 def module(file: str, name: str) -> ModuleType:

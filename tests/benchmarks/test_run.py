@@ -3,7 +3,8 @@
 import pytest
 
 from tests.benchmarks import catalogue, measure, records, run, table
-from tests.benchmarks.catalogue import TASKS, Goal
+from tests.benchmarks.catalogue import TASKS
+from tests.benchmarks.goals import Goal
 
 
 def record(method="multiome", seed=0, task="bmmc_cite", **scores):
@@ -18,7 +19,7 @@ def test_newer_records_replace_older_ones(tmp_path):
     records.add(file, [record(rmse=1.0)])
     assert [r["scores"]["rmse"] for r in records.load(file)] == [1.0, 3.0]
     assert not records.has_baselines(records.load(file), "bmmc_cite", "test")
-    records.add(file, [record("ridge", seed=None, rmse=1.0) | {"recipe": records.recipe()}])
+    records.add(file, [record("ridge", seed=None, rmse=1.0) | {"recipe": records.recipe("bmmc_cite")}])
     assert records.has_baselines(records.load(file), "bmmc_cite", "test")
     assert not records.has_baselines(records.load(file), "bmmc_cite", "dev")
 
@@ -69,6 +70,23 @@ def test_table_lands_between_its_markers(tmp_path):
         table.write(page, "")
 
 
+def test_another_task_stands_beside():
+    found = [record(task="snare_paired_graph", transfer=0.71), record(task="snare_paired", transfer=0.66)]
+    text = table.render(found)
+    assert "| score | multiome | `snare_paired` |" in text
+    assert "| label transfer RNA → ATAC | 0.7100 | 0.6600 (snare_paired) | ≥ 0.7000 | yes |" in text
+
+
+def test_simple_methods_of_simulated_data_belong_to_a_seed(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "results.jsonl"
+    for seed, simple in ((0, 0.4), (1, 0.5)):
+        found = {"multiome": 0.9, "pca": simple}
+        records.add(out, [record(m, seed, "four_simulated", mean_pair_share=v) for m, v in found.items()])
+    monkeypatch.setattr(run, "start", lambda *a: True)
+    assert run.main(["--out", str(out), "--tasks", "four_simulated", "--seeds", "1"]) == 0
+    assert "| 0.9000 | 0.5000 (pca) |" in capsys.readouterr().out
+
+
 def test_page_has_the_markers():
     text = table.PAGE.read_text(encoding="utf-8")
     assert text.index(table.START) < text.index(table.END)
@@ -76,9 +94,11 @@ def test_page_has_the_markers():
 
 def test_absent_data_are_a_reason(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MULTIOME_BENCH_DATA", str(tmp_path))
-    assert run.main(["--out", str(tmp_path / "results.jsonl")]) == 0
+    real = {name: info.file for name, info in TASKS.items() if info.file is not None}
+    assert run.main(["--out", str(tmp_path / "results.jsonl"), "--tasks", ",".join(real)]) == 0
     printed = capsys.readouterr().out
-    assert all(f"{name}: skipped, no `{info.file}`" in printed for name, info in TASKS.items())
+    assert all(f"{name}: skipped, no `{file}`" in printed for name, file in real.items())
+    assert catalogue.reason_to_skip("four_simulated", dev=True) is None
     assert run.main(["--out", str(tmp_path / "results.jsonl"), "--dev", "--tasks", "scmt"]) == 0
     assert "no development split" in capsys.readouterr().out
 

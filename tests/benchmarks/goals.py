@@ -1,0 +1,55 @@
+"""What `run` and `table` must know of a task: its data, its scores, what was to be reached. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """One score of a task and, where something was to be reached, what."""
+
+    score: str
+    """Its name in the records."""
+    title: str
+    """Its name in the table."""
+    lower: bool = False
+    """Whether lower is better."""
+    reach: float | None = None
+    """A fixed value to reach."""
+    over: str | None = None
+    """Or the baseline to be compared with."""
+    margin: float | None = None
+    """How far above that baseline to be; None means better by whatever little."""
+    digits: int = 4
+    """Decimals in the table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskInfo:
+    """What `run` and `table` must know of a task."""
+
+    file: str | None
+    """The data file; None where each seed simulates its own data, and simple methods are measured beside ours."""
+    what: str
+    """One line on the task."""
+    goals: tuple[Goal, ...]
+    dev: bool = True
+    """Whether it has a development split; a task that is scored on the cells it was fitted on has none."""
+    any_two: str | None = None
+    """Enough: to beat this baseline in two of three scores, and to lie within its bootstrap interval in the third."""
+    beside: str | None = None
+    """Another task whose scores stand in the place of simple methods, which are then not measured."""
+
+    @property
+    def baselines_apart(self) -> bool:
+        """Whether simple methods are measured once, in a process of their own."""
+        return self.file is not None and self.beside is None
+
+
+CPU = Goal(score="fit_cpu_seconds", title="the same, seconds of all cores together", lower=True, digits=0)
+COST = (
+    Goal(score="fit_seconds", title="whole `fit`, seconds", lower=True, digits=0),
+    CPU,
+    Goal(score="peak_gb", title="peak memory of the process after `fit`, GB", lower=True, digits=2),
+)
