@@ -25,8 +25,10 @@ from multiome.predict.arguments import Depth
 from multiome.predict.depth import depth_model
 from multiome.predict.embed import embed
 from multiome.predict.evidence import gather_evidence
+from multiome.predict.find_links import find_links
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
+from multiome.predict.links import Links
 from multiome.predict.prediction import Prediction
 from multiome.predict.shrinkage import learn_shrinkage
 from multiome.predict.totals import match_totals
@@ -122,6 +124,25 @@ class Multiome:
     def history(self) -> pd.DataFrame:
         """Losses per epoch: columns ``epoch``, ``cells`` (``train`` or ``val``), ``loss`` and ``value``."""
         return self._history.copy()
+
+    @property
+    def consistency(self) -> pd.DataFrame:
+        """Whether the training cells bear out the guidance graph: what tells if unpaired modalities were matched.
+
+        One row per pair of modalities that the graph joins: ``modality``, ``other``, ``edges``, ``decoys`` (false edges
+        that the model was trained with), ``both`` (cells that have both), ``score`` and ``p``. Over 5 to 20 groups of
+        similar cells, the measured values of an edge's two ends correlate; the score is how much more often they do so
+        better than a decoy's than worse, edges counting by their weight: from 0 (as good as false edges: the graph is
+        wrong, such as of another genome, or cells were matched wrongly) to 1 (always). p is that of 0 (Mann and
+        Whitney 1947, one-sided). NaN with fewer than 20 decoys or 5 groups. It says that the match is better than
+        chance, not that every cell type is right.
+
+        Raises
+        ------
+        MultiomeError
+            If the model was fitted without a graph, or saved by a version that did not compute it.
+        """
+        return self._fitted.knowledge()[1].consistency.copy()
 
     def __repr__(self) -> str:
         return self._fitted.describe()
@@ -246,6 +267,37 @@ class Multiome:
             self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
             seed=seed, min_features=min_features, drop_empty=drop_empty,
         )  # fmt: skip
+
+    def links(self, source: str = "atac", target: str = "rna", *, window: int | None = None) -> Links:
+        """Which of the guidance graph's edges the training cells bear out: peaks that may regulate a gene.
+
+        The score of a link is a regression coefficient: the change of the gene's log expression, over the states of the
+        training cells, per standard deviation of the peak's log accessibility, at equal accessibility of the gene's
+        other candidates, with a normal prior whose variance is in proportion to the edge's weight. It says that two
+        features move together, not that one causes the other.
+
+        The graph's edges are part of what the model learnt, so that even false ones look true beside random pairs. p
+        is therefore the share of decoys with a score as large: false edges to features on other chromosomes, like the
+        graph's in weight and number of neighbours, that the model was trained with. It rests on features that have
+        several candidates: of a graph that joins peaks with the gene they lie in alone, it is too small.
+
+        Parameters
+        ----------
+        source, target
+            A key of the fitted `MuData`, or the kind of assay; the guidance graph must join the two.
+        window
+            Only edges of at most so many base pairs; by default all that the graph has. q is over these.
+
+        Returns
+        -------
+        A `Links`, one row per edge of the graph, with ``score``, ``p``, ``q`` (Benjamini-Hochberg) and ``distance``.
+
+        Raises
+        ------
+        MultiomeError
+            If the model was fitted without a graph, or the graph does not join the two.
+        """
+        return find_links(self._fitted, source=source, target=target, window=window)
 
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> None:
         """Write the model into one file; an interrupted save leaves the old file or the new one, never half.

@@ -43,7 +43,9 @@ def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
     return pairs
 
 
-def guided(spec: DataSpec, graph: GuidanceGraph, *, decoys: float, seed: int) -> tuple[DataSpec, FeatureEdges]:
+def guided(
+    spec: DataSpec, graph: GuidanceGraph, *, decoys: float = 0.0, seed: int = 0
+) -> tuple[DataSpec, FeatureEdges]:
     """The edges among the spec's features, some decoys, and the spec with what encoders are shown through them."""
     features = {key: s.features for key, s in spec.modalities.items()}
     edges = edges_among(graph, features)

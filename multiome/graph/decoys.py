@@ -1,8 +1,9 @@
 """Decoys: edges known to be false, trained like all others, that the graph's edges are compared with.
 
 What the graph says is part of what a model learns, so that an edge of the graph looks true beside a random pair of
-features even if it is false. A decoy takes an edge's weight, its sign and one of its ends, and for the other end that of
-another edge, on another chromosome: the model is told the same of it, and only the data can tell them apart.
+features even if it is false. A decoy imitates an edge: it keeps one end, takes for the other that of another edge, on
+another chromosome, and counts at either end as much as the edge does. The model is told the same of both, and only the
+data can tell them apart.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def with_decoys(
     found = []
     for a, b in edges.pairs():
         between = edges.between(a, b)
-        index = between.index
+        index = between.edge
         first, second = between.a + edges.span(a).start, between.b + edges.span(b).start
         like = rng.permutation(len(index))[: round(share * len(index))]
         other = second[rng.integers(len(index), size=len(like))]
@@ -61,14 +62,17 @@ def with_decoys(
             other[bad] = second[rng.integers(len(index), size=int(bad.sum()))]
         else:
             like, other = like[~bad], other[~bad]
-        found.append((first[like], other, edges.weight[index[like]]))
-    source, target, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        ahead = edges.source[index[like]] == first[like]
+        ends = np.where(ahead, (first[like], other), (other, first[like]))
+        found.append((*ends, index[like]))
+    source, target, like = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return replace(
         edges,
         source=np.concatenate([edges.source, source]),
         target=np.concatenate([edges.target, target]),
-        weight=np.concatenate([edges.weight, weight]),
-        row=np.concatenate([edges.row, np.full(len(source), -1)]),
+        weight=np.concatenate([edges.weight, edges.weight[like]]),
+        row=np.concatenate([edges.row, edges.row[like]]),
+        is_decoy=np.concatenate([edges.is_decoy, np.ones(len(like), dtype=bool)]),
     )
 
 

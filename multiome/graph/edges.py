@@ -28,21 +28,24 @@ class FeatureEdges:
     weight: Float[np.ndarray, " edge"]
     """Negative where one falls as the other rises."""
     row: Int[np.ndarray, " edge"]
-    """Row in the graph's table of edges; -1 for decoys, edges known to be false that others are compared with."""
-
-    @property
-    def is_decoy(self) -> Bool[np.ndarray, " edge"]:
-        """Which edges are not of the graph."""
-        return self.row < 0
+    """Row in the graph's table of edges; of a decoy, that of the edge it imitates."""
+    is_decoy: Bool[np.ndarray, " edge"]
+    """Edges known to be false, that others are compared with; they come after those of the graph."""
 
     @cached_property
     def averages(self) -> sp.csr_array:
-        """Weights of each feature's neighbours (features x features); their sizes add up to 1, or to 0 without any."""
-        n = sum(self.sizes.values())
-        half = sp.coo_array((self.weight.astype(np.float32), (self.source, self.target)), shape=(n, n))
-        both = sp.csr_array(half + half.T)
-        total = np.asarray(abs(both).sum(1)).ravel()
-        return sp.csr_array(sp.diags_array((1 / np.where(total > 0, total, 1)).astype(np.float32)) @ both)
+        """Weights of each feature's neighbours (features x features); their sizes add up to 1, or to 0 without any.
+
+        Decoys count, beside that, as much as the edges they imitate do at either end.
+        """
+        n, real = sum(self.sizes.values()), ~self.is_decoy
+        weight = np.abs(self.weight[real]).astype(float)
+        total = np.bincount(self.source[real], weight, n) + np.bincount(self.target[real], weight, n)
+        imitated = np.searchsorted(self.row[real], self.row)  # rows of the graph are in order
+        at_source, at_target = (self.weight / total[ends[real][imitated]] for ends in (self.source, self.target))
+        rows, columns = np.r_[self.source, self.target], np.r_[self.target, self.source]
+        values = np.r_[at_source, at_target].astype(np.float32)
+        return sp.csr_array(sp.coo_array((values, (rows, columns)), shape=(n, n)))
 
     def average(self, of: str, over: str) -> sp.csr_array:
         """How each feature of one modality averages its neighbours of another (features x features, rows add to 1)."""
@@ -55,12 +58,14 @@ class FeatureEdges:
         first, second = self.span(a), self.span(b)
         ahead = within(self.source, first) & within(self.target, second)
         index = np.flatnonzero(ahead | (within(self.source, second) & within(self.target, first)))
-        ends = np.where(ahead[index], (self.source[index], self.target[index]), (self.target[index], self.source[index]))
+        ends = np.where(
+            ahead[index], (self.source[index], self.target[index]), (self.target[index], self.source[index])
+        )
         return EdgesBetween(index, ends[0] - first.start, ends[1] - second.start)
 
     def n_edges(self, a: str, b: str) -> int:
         """Edges between two modalities."""
-        return int((~self.is_decoy[self.between(a, b).index]).sum())
+        return int((~self.is_decoy[self.between(a, b).edge]).sum())
 
     def pairs(self) -> list[tuple[str, str]]:
         """The pairs of modalities that have edges between them."""
@@ -69,7 +74,7 @@ class FeatureEdges:
     def n_linked(self, of: str, to: str) -> int:
         """Features of one modality that have a neighbour in another."""
         found = self.between(of, to)
-        return len(np.unique(found.a[~self.is_decoy[found.index]]))
+        return len(np.unique(found.a[~self.is_decoy[found.edge]]))
 
     def span(self, key: str) -> slice:
         """Where the features of a modality lie."""
@@ -81,7 +86,7 @@ class FeatureEdges:
 class EdgesBetween(NamedTuple):
     """Some edges, and the features they join, by position in each of two modalities."""
 
-    index: Int[np.ndarray, " edge"]
+    edge: Int[np.ndarray, " edge"]
     a: Int[np.ndarray, " edge"]
     b: Int[np.ndarray, " edge"]
 
@@ -120,7 +125,8 @@ def edges_among(graph: GuidanceGraph, features: Mapping[str, Sequence[str]]) -> 
     kept = (source >= 0) & (target >= 0)
     weight = (graph.edges["weight"] * graph.edges["sign"]).to_numpy(np.float32)
     sizes = {key: len(names) for key, names in features.items()}
-    edges = FeatureEdges(sizes, source[kept], target[kept], weight[kept], np.flatnonzero(kept))
+    no_decoy = np.zeros(int(kept.sum()), dtype=bool)
+    edges = FeatureEdges(sizes, source[kept], target[kept], weight[kept], np.flatnonzero(kept), no_decoy)
     pairs = [pair for pair in joined(graph) if set(pair) <= set(features)]
     lost = [f"{a!r} and {b!r}" for a, b in sorted(pairs) if not edges.n_edges(a, b)]
     if lost or not pairs:

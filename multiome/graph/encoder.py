@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from itertools import accumulate
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from multiome.graph.edges import FeatureEdges
@@ -39,13 +40,35 @@ class GraphEncoder(nn.Module):
             self.register_buffer(name, torch.from_numpy(values.astype(kind)), persistent=False)
 
     def forward(
-        self, own: Mapping[str, Float[Tensor, "n_outputs _ hidden"]]
+        self,
+        own: Mapping[str, Float[Tensor, "n_outputs _ hidden"]],
+        wanted: Mapping[str, Int[Tensor, " wanted"]] | None = None,
     ) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
-        """Embeddings of every modality's features; neighbours hear, and add to, all outputs of a feature alike."""
+        """Embeddings of every modality's features, or of those ``wanted`` where it names some, in that order.
+
+        Neighbours hear, and add to, all outputs of a feature alike.
+        """
+        wanted = wanted or {}
         every = torch.cat([embedding.mean(0) for embedding in own.values()])
-        size = (len(every), len(every))
+        starts = accumulate(self.sizes.values(), initial=0)
+        rows = [
+            start + (wanted[key] if key in wanted else torch.arange(n, device=every.device))
+            for (key, n), start in zip(self.sizes.items(), starts, strict=False)
+        ]
+        near = self.average(every, self.neighbours(torch.cat(rows))).split([len(some) for some in rows])
+        chosen = {key: embedding[:, wanted[key]] if key in wanted else embedding for key, embedding in own.items()}
+        return {key: embedding + SHARE * n for (key, embedding), n in zip(chosen.items(), near, strict=True)}
+
+    def neighbours(self, rows: Int[Tensor, " row"]) -> Tensor:
+        """The rows of the average over neighbours, as a sparse matrix (rows x all features)."""
+        indptr, indices, data = self.indptr, self.indices, self.data
+        if len(rows) < len(indptr) - 1:
+            degree = (indptr[1:] - indptr[:-1])[rows]
+            indptr = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
+            place = torch.repeat_interleave(self.indptr[rows] - indptr[:-1], degree)
+            place += torch.arange(len(place), device=place.device)
+            indices, data = indices[place], data[place]
+        size = (len(rows), len(self.indptr) - 1)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            adjacency = torch.sparse_csr_tensor(self.indptr, self.indices, self.data, size, check_invariants=False)
-        near = self.average(every, adjacency).split(list(self.sizes.values()))
-        return {key: embedding + SHARE * n for (key, embedding), n in zip(own.items(), near, strict=True)}
+            return torch.sparse_csr_tensor(indptr, indices, data, size, check_invariants=False)

@@ -88,7 +88,7 @@ class Channel(nn.Module):
         h: Float[Tensor, "cell hidden"],
         exposure: Float[Tensor, "cell 1"] | Float[Tensor, "cell feature"],
         features: Int[Tensor, " feature"] | None = None,
-        embedding: Float[Tensor, "n_outputs every hidden"] | None = None,
+        embedding: Float[Tensor, "n_outputs feature hidden"] | None = None,
     ) -> TorchDistributionMixin:
-        """The distribution of the values, given the trunk's output; with other feature embeddings where given."""
+        """The distribution of the values, given the trunk's output; with other embeddings of the features if given."""
         return self.likelihood(self.head(h, features, embedding), exposure=exposure, features=features)

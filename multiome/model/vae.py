@@ -71,9 +71,11 @@ class MultiomeVAE(nn.Module):
         }
         return Latent(experts, product_of_experts(experts, batch.observed))
 
-    def features(self) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
-        """Feature embeddings of all modalities, where a guidance graph makes them."""
-        return {} if self.graph is None else self.graph({key: self.channel(key).head.embedding for key in self.keys})
+    def features(self, sampled: Sampled | None = None) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
+        """Embeddings of all features, or of the sampled ones, where a guidance graph makes them."""
+        if self.graph is None:
+            return {}
+        return self.graph({key: self.channel(key).head.embedding for key in self.keys}, sampled)
 
     def settle(self) -> None:
         """Keep the feature embeddings that the guidance graph makes; from then on they stand without it."""

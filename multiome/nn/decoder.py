@@ -57,7 +57,9 @@ class Head(nn.Module):
         self,
         h: Float[Tensor, "cell hidden"],
         features: Int[Tensor, " feature"] | None = None,
-        embedding: Float[Tensor, "n_outputs every hidden"] | None = None,
+        embedding: Float[Tensor, "n_outputs feature hidden"] | None = None,
     ) -> Float[Tensor, "n_outputs cell feature"]:
-        v = self.embedding if embedding is None else embedding
-        return h @ (v if features is None else v[:, features]).mT
+        """Of some features, or all; with other embeddings of these features where they are given."""
+        if embedding is None:
+            embedding = self.embedding if features is None else self.embedding[:, features]
+        return h @ embedding.mT

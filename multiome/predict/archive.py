@@ -20,10 +20,11 @@ from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.depth import DepthModel
+from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.fitted import Fitted
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 3
+FORMAT = 4
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 
 
@@ -46,6 +47,9 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
     if fitted.graph is not None:
         fitted.graph.write(graph := BytesIO())
         members["graph.npz"] = graph.getvalue()
+    if fitted.evidence is not None:
+        fitted.evidence.write(evidence := BytesIO())
+        members["evidence.npz"] = evidence.getvalue()
     with draft(target) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
@@ -92,9 +96,10 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
             shrinkage = Shrinkage.from_json(json.loads(members["shrinkage.json"]))
         history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
         graph = GuidanceGraph.read(BytesIO(members["graph.npz"])) if "graph.npz" in members else None
+        evidence = EdgeEvidence.read(BytesIO(members["evidence.npz"])) if "evidence.npz" in members else None
         vae = MultiomeVAE(spec, config)
         vae.load_state_dict(load_tensors(members["weights.safetensors"]))
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
     vae.eval()
-    return Fitted(vae, spec, config, depth, shrinkage, graph), history
+    return Fitted(vae, spec, config, depth, shrinkage, graph, evidence), history

@@ -36,14 +36,18 @@ class CellStates:
     own_hidden: Float[np.ndarray, "state hidden"]
     """Mean trunk output in the cells' own batch."""
 
-    def sums(self, cells: CellDataset, key: str) -> tuple[sp.csc_array, Float[np.ndarray, " state"]]:
-        """Counts of one modality (states x features), and the exposure of the cells that have it."""
+    def sums(
+        self, cells: CellDataset, key: str, *, coverage: bool = False
+    ) -> tuple[sp.csc_array, Float[np.ndarray, " state"]]:
+        """Values of one modality, or its coverage (states x features), and the exposure of the cells that have it."""
         place = cells.rows[key][self.rows]
         seen = place >= 0
         shape = (len(self.size), int(seen.sum()))
         groups = sp.csr_array((np.ones(shape[1], np.float32), (self.member[seen], np.arange(shape[1]))), shape=shape)
         exposure = groups @ np.asarray(cells.exposure[key])[place[seen]].astype(np.float64)
-        return sp.csc_array(groups @ sp.csr_array(cells.matrices[key].values[place[seen]])), exposure
+        matrix = cells.matrices[key]
+        values = matrix.coverage if coverage and matrix.coverage is not None else matrix.values
+        return sp.csc_array(groups @ sp.csr_array(values[place[seen]])), exposure
 
 
 @torch.no_grad()
@@ -52,7 +56,9 @@ def group_cells(vae: MultiomeVAE, cells: CellDataset, *, seed: int) -> CellState
     rng = np.random.default_rng(seed)
     measured = np.flatnonzero(np.any([cells.observed(key) for key in vae.keys], axis=0))
     rows = np.sort(rng.permutation(measured)[:MAX_CELLS])
-    latent, hidden, own = [], [], []
+    latent: list[np.ndarray] = []
+    hidden: list[np.ndarray] = []
+    own: list[np.ndarray] = []
     device = next(vae.parameters()).device
     for start in range(0, len(rows), BLOCK):
         batch = cells.take(rows[start : start + BLOCK]).to(device)

@@ -50,7 +50,7 @@ def edge_effects(
         response, cause = sorted(pair, key=lambda key: kinds[key] != RESPONDS)
         found = edges.between(response, cause)
         order = np.argsort(found.a, kind="stable")
-        index, a, b = found.index[order], found.a[order], found.b[order]
+        index, a, b = found.edge[order], found.a[order], found.b[order]
         weight = np.abs(edges.weight[index]).astype(float)
         for some, values, information in loadings(vae, cells, states, response):
             inside = slice(*np.searchsorted(a, (some.start, some.stop)))

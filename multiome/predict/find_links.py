@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from multiome.errors import MultiomeError, check_whole, listed
-from multiome.graph.edges import FeatureEdges
-from multiome.graph.guidance import GuidanceGraph
+from multiome.graph.vertex_places import places_by_modality
+from multiome.predict.edge_effects import RESPONDS
 from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links
-from multiome.predict.multiple_tests import false_discovery_rate
+from multiome.predict.multiple_tests import bh
 
 MIN_DECOYS = 20
 """With fewer, there is no p."""
@@ -21,26 +22,16 @@ MIN_DECOYS = 20
 
 def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) -> Links:
     """`Multiome.links` says what the arguments mean."""
-    if fitted.graph is None:
-        raise MultiomeError(
-            "The model was fitted without a guidance graph, so there are no candidates for links; "
-            "fit(mdata, graph=GuidanceGraph.from_genome(...)) takes one."
-        )
-    if fitted.evidence is None:
-        raise MultiomeError(
-            "The model was saved by a version of multiome that did not ask the data about the graph's edges; "
-            "fit it again."
-        )
-    reach = None if window is None else check_whole("window", window, least=0)
+    graph, evidence = fitted.knowledge()
     ends = fitted.spec.key(source), fitted.spec.key(target)
-    edges, effect = fitted.evidence.edges, fitted.evidence.effect
+    edges, effect = evidence.edges, evidence.effect
     found = edges.between(*ends) if ends[0] != ends[1] else None
-    if found is None or not len(found.index):
+    if found is None or not len(found.edge):
         pairs = listed(f"{a} and {b}" for a, b in edges.pairs())
         raise MultiomeError(f"The guidance graph has no edge between {ends[0]!r} and {ends[1]!r}; it joins {pairs}.")
-    decoy = edges.is_decoy[found.index]
-    score = effect[found.index].astype(float)
-    known = fitted.graph.edges.iloc[edges.row[found.index][~decoy]]
+    decoy = edges.is_decoy[found.edge]
+    score = effect[found.edge].astype(float)
+    known = graph.edges.iloc[edges.row[found.edge[~decoy]]]
     names = (np.asarray(fitted.spec.modalities[key].features, dtype=object) for key in ends)
     table = pd.DataFrame(
         {
@@ -54,12 +45,37 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
     )
     notes = [f"p: against {decoy.sum():,} decoys, false edges that the model was trained with"]
     if decoy.sum() < MIN_DECOYS:
-        notes = [f"no p: {decoy.sum():,} decoys are too few to compare with (`train.decoys` of `fit` sets their share)"]
-    if reach is not None:
-        near = within_reach(table["distance"], reach, graph=fitted.graph)
-        table, notes = table[near].reset_index(drop=True), [*notes, f"at most {reach:,} base pairs away"]
-    table.insert(4, "q", false_discovery_rate(table["p"].to_numpy()))
-    return Links(table, *ends, places=places_of(fitted.graph, ends), notes=tuple(notes))
+        notes = [f"no p: {decoy.sum():,} decoys are too few to compare with (`train.decoys` of `fit` is their share)"]
+    features = {end: pd.Index(fitted.spec.modalities[end].features) for end in ends}
+    if window is not None:
+        reach = check_window(window, table["distance"], ends)
+        table = table[table["distance"] <= reach].reset_index(drop=True)
+        notes.append(f"of the graph's edges, those of at most {reach:,} base pairs")
+    table.insert(4, "q", bh(table["p"].to_numpy()))
+    places = places_by_modality(graph.vertices, graph.places)
+    gene_end: Literal["source", "target"] = "target" if fitted.spec.modalities[ends[1]].kind == RESPONDS else "source"
+    return Links(table, *ends, places=places, notes=tuple(notes), features=features, gene_end=gene_end)
+
+
+def check_window(window: object, distance: pd.Series, ends: Sequence[str]) -> int:
+    """Base pairs that edges of the graph may span.
+
+    Raises
+    ------
+    MultiomeError
+        If it is no whole number, the graph has no distances, or none so short.
+    """
+    reach = check_whole("window", window, least=0)
+    if distance.isna().all():
+        raise MultiomeError(
+            f"The guidance graph knows no distances between {ends[0]!r} and {ends[1]!r}; leave `window` out."
+        )
+    if distance.min() > reach:
+        raise MultiomeError(
+            f"No edge between {ends[0]!r} and {ends[1]!r} spans at most {reach:,} base pairs; the shortest spans "
+            f"{int(distance.min()):,}."
+        )
+    return reach
 
 
 def p_values(score: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"]) -> Float[np.ndarray, " edge"]:

@@ -8,7 +8,7 @@ import torch
 
 from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError
-from multiome.graph.edges import FeatureEdges, edges_among
+from multiome.graph.edges import edges_among
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
@@ -36,19 +36,25 @@ class Fitted:
         """Where the weights lie."""
         return next(self.vae.parameters()).device
 
-    def edges(self) -> FeatureEdges:
-        """The graph's edges among the model's features.
+    def knowledge(self) -> tuple[GuidanceGraph, EdgeEvidence]:
+        """The guidance graph, and what the cells say of it.
 
         Raises
         ------
         MultiomeError
-            If the model was fitted without a graph.
+            If the model was fitted without a graph, or by a version that did not ask the cells.
         """
-        if self.evidence is not None:
-            return self.evidence.edges
         if self.graph is None:
-            raise MultiomeError("The model was fitted without a guidance graph; `fit(mdata, graph=...)` takes one.")
-        return edges_among(self.graph, {key: s.features for key, s in self.spec.modalities.items()})
+            raise MultiomeError(
+                "The model was fitted without a guidance graph; fit(mdata, graph=GuidanceGraph.from_genome(...)) takes "
+                "one."
+            )
+        if self.evidence is None:
+            raise MultiomeError(
+                "The model was saved by a version of multiome that did not ask the cells about the guidance graph's "
+                "edges; fit it again."
+            )
+        return self.graph, self.evidence
 
     def describe(self) -> str:
         """What was fitted on what, for people."""
@@ -63,8 +69,15 @@ class Fitted:
             if factor < 1
         ]
         if self.graph is not None:
-            edges = self.edges()
+            features = {key: s.features for key, s in self.spec.modalities.items()}
+            edges = edges_among(self.graph, features) if self.evidence is None else self.evidence.edges
             told = ", ".join(f"{edges.n_edges(a, b):,} between {a!r} and {b!r}" for a, b in edges.pairs())
             lines.append(f"  guidance graph: edges of the features above: {told}")
+        if self.evidence is not None:
+            lines += [
+                f"  guidance graph: cells bear out {row['modality']!r} and {row['other']!r} with a score of "
+                f"{row['score']:.3f} (p = {row['p']:.2g})"
+                for _, row in self.evidence.consistency.iterrows()
+            ]
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
         return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])

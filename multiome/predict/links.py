@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ LEVEL = 0.1
 class Links:
     """Pairs of features that the guidance graph joins, and the evidence that they move together.
 
-    The source of a pair is the gene, the target the peak, methylated site or protein that may belong to it.
+    One end of a pair is a gene, the other the peak, methylated site or protein that may belong to it.
 
     Raises
     ------
@@ -39,9 +40,9 @@ class Links:
     ``q`` (false discovery rate), ``distance`` (base pairs from the peak to the gene's transcription start site; NaN
     where not known), ``weight`` and ``sign`` of the graph's edge."""
     source_modality: str
-    """The key of the genes."""
+    """The key of the sources."""
     target_modality: str
-    """The key of what they are linked with."""
+    """The key of the targets."""
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """By modality key, where its features lie: ``chrom``, ``start``, ``end`` (0-based and half-open), ``strand``,
     indexed by name. Features without a place, and modalities without any, are absent."""
@@ -49,6 +50,8 @@ class Links:
     """Sentences about how the links were found."""
     features: Mapping[str, pd.Index] = field(default_factory=dict)
     """By modality key, the features that links were looked for; by default those of the table."""
+    gene_end: Literal["source", "target"] = "source"
+    """Which end is the gene: its place in files is its transcription start site."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", checked_table(self.table))
@@ -225,8 +228,18 @@ class Links:
         Simes, Biometrika 73, 751 (1986).
         """
         level = None if q is None else check_level(q)
-        found = regulons(self.table, motifs)
+        found = regulons(self._gene_first().table, motifs)
         return found if level is None else found[found["q"] <= level].reset_index(drop=True)
+
+    def _gene_first(self) -> Links:
+        """The same pairs with the gene as the source."""
+        if self.gene_end == "source":
+            return self
+        turned = self.table.rename(columns={"source": "target", "target": "source"})
+        return replace(
+            self, table=turned, source_modality=self.target_modality, target_modality=self.source_modality,
+            gene_end="source",
+        )  # fmt: skip
 
     def _drawable(self) -> pd.DataFrame:
         """Links with both places; a warning where some have none, an error where the graph had none."""
@@ -237,7 +250,7 @@ class Links:
                 "GuidanceGraph.from_genome, or unite yours with one that is (graph | other), and look for links again; "
                 "graphs that an older version saved have no places. `to_dataframe` needs none."
             )
-        drawn = drawable(self.to_dataframe())
+        drawn = drawable(self._gene_first().to_dataframe())
         n_lost = len(self) - len(drawn)
         if n_lost:
             warnings.warn(

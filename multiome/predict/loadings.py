@@ -1,7 +1,7 @@
 """How features change over states of cells: the decoder's loadings, brought closer to the counts.
 
-The decoder's log expectation of a feature is linear in the trunk's outputs; here in their principal directions, of variance
-1 over the cells. Where a modality's means are exponentials (RNA, ATAC counts), one Newton step of the Poisson
+The decoder's log expectation of a feature is linear in the trunk's outputs; here in their principal directions, of
+variance 1 over the cells. Where a modality's means are exponentials (RNA, ATAC counts), one Newton step of the Poisson
 log-likelihood, summed over groups of similar cells and given the belief that the decoder is nearly right, adds what
 training, which stops early and draws neighbours in the guidance graph together, has left out.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from multiome.data.dataset import CellDataset
@@ -55,7 +54,11 @@ def loadings(
         some = slice(start, min(start + FEATURES, len(embedding)))
         if not channel.likelihood.scales_means:
             n_cells = float((cells.rows[key][states.rows] >= 0).sum())
-            yield some, told[some], np.broadcast_to(n_cells * np.eye(n_directions), (some.stop - start, *(n_directions,) * 2))
+            yield (
+                some,
+                told[some],
+                np.broadcast_to(n_cells * np.eye(n_directions), (some.stop - start, *(n_directions,) * 2)),
+            )
             continue
         counted = counts[:, some].toarray()
         expected = exposure[:, None] * np.exp(states.own_hidden @ embedding[some].T)

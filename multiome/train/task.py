@@ -52,12 +52,13 @@ class IntegrationTask(pl.LightningModule):
         counts = {key: vae.channel(key).transform.thins for key in batch.counts}
         n_features = {key: vae.channel(key).likelihood.n_features for key in batch.counts}
         found = hide_features(n_features, feature_dropout, device=self.device)
-        one = replace(vae.encode(thin(batch, keep, counts=counts), found), features=vae.features())
+        one = vae.encode(thin(batch, keep, counts=counts), found)
         sampled = {
             key: torch.randperm(n, device=self.device)[: self.config.features_per_step]
             for key, n in n_features.items()
             if n > self.config.features_per_step
         }
+        one = replace(one, features=vae.features(sampled))
         if len(batch.counts) == 1:
             return {"elbo": self.elbo_of(batch, one, sampled)}
         if self.training:

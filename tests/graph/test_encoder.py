@@ -42,3 +42,17 @@ def test_what_a_protein_tells_reaches_its_gene(encoder, own):
 def test_the_graph_is_no_weight(encoder):
     assert not list(encoder.parameters())
     assert not encoder.state_dict()
+
+
+def test_some_features_are_embedded_as_among_all(encoder, own):
+    wanted = {"rna": torch.tensor([2, 0]), "prot": torch.tensor([1])}
+    every, some = encoder(own), encoder(own, wanted)
+    for key, features in wanted.items():
+        torch.testing.assert_close(some[key], every[key][:, features])
+    torch.testing.assert_close(some["met"], every["met"])
+
+
+def test_what_a_chosen_protein_tells_reaches_a_gene_that_was_not(encoder, own):
+    own = {key: value.requires_grad_() for key, value in own.items()}
+    encoder(own, {"rna": torch.tensor([2]), "prot": torch.tensor([0])})["prot"].sum().backward()
+    torch.testing.assert_close(own["rna"].grad[0, 0], torch.full((4,), 3 * SHARE))

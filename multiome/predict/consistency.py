@@ -1,0 +1,134 @@
+"""Whether the cells bear out a guidance graph: what tells, without a true pairing, if an integration can be trusted.
+
+Cells of two modalities are laid beside each other with the help of the graph, so that any graph's edges agree with the
+result, a false one's too. Its decoys had the same help. Over groups of similar cells, the counts of the two ends of an
+edge, as they were measured, correlate the better the truer the edge and the better the cells correspond; the score says
+how much more often an edge does so than a decoy.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from scipy.stats import norm, rankdata
+from sklearn.cluster import KMeans
+
+from multiome.data.dataset import CellDataset
+from multiome.errors import MultiomeWarning
+from multiome.graph.edges import FeatureEdges
+from multiome.model.vae import MultiomeVAE
+from multiome.predict.cell_states import CellStates
+
+MIN_GROUPS, MAX_GROUPS, CELLS_PER_GROUP = 5, 20, 100
+"""Groups of cells, and how many cells of the smaller modality each has on average."""
+MIN_CELLS = 10
+"""Cells of either modality in a group that counts."""
+MIN_DECOYS = 20
+"""With fewer, nothing can be said."""
+LEVEL = 0.01
+"""With a larger p, a warning."""
+
+
+def consistency(
+    vae: MultiomeVAE, cells: CellDataset, edges: FeatureEdges, states: CellStates, *, seed: int
+) -> pd.DataFrame:
+    """The agreement of each pair of modalities; `Multiome.consistency` says what the columns mean."""
+    rows = []
+    for a, b in edges.pairs():
+        found = edges.between(a, b)
+        decoy = edges.is_decoy[found.edge]
+        n_both = int((cells.observed(a) & cells.observed(b)).sum())
+        row = {"modality": a, "other": b, "edges": int((~decoy).sum()), "decoys": int(decoy.sum()), "both": n_both}
+        r = agreement(vae, cells, edges, states, pair=(a, b), seed=seed)
+        score, p = np.nan, np.nan
+        if r is not None and decoy.sum() >= MIN_DECOYS:
+            score, p = compare(r, decoy, np.abs(edges.weight[found.edge]))
+        rows.append({**row, "score": float(score), "p": float(p)})
+    return pd.DataFrame(rows)
+
+
+def compare(
+    r: Float[np.ndarray, " edge"], decoy: Bool[np.ndarray, " edge"], weight: Float[np.ndarray, " edge"]
+) -> tuple[float, float]:
+    """How much more often an edge's r is above a decoy's than below, edges counting by their weight; and p (normal)."""
+    place = (rankdata(r) - 0.5) / len(r)
+    mean, variance = zip(*(weighted_mean(place[some], weight[some]) for some in (~decoy, decoy)), strict=True)
+    difference = mean[0] - mean[1]
+    return 2 * difference, float(norm.sf(difference / np.sqrt(sum(variance))))
+
+
+def weighted_mean(place: Float[np.ndarray, " edge"], weight: Float[np.ndarray, " edge"]) -> tuple[float, float]:
+    """The mean of uniform numbers, and its variance."""
+    share = weight / weight.sum()
+    return float(share @ place), float((share**2).sum() / 12)
+
+
+def agreement(
+    vae: MultiomeVAE, cells: CellDataset, edges: FeatureEdges, states: CellStates, *, pair: tuple[str, str], seed: int
+) -> Float[np.ndarray, " edge"] | None:
+    """Correlation of every edge's ends over groups of cells, times its sign; None with too few groups."""
+    n = {key: np.bincount(states.member[cells.rows[key][states.rows] >= 0], minlength=len(states.size)) for key in pair}
+    wanted = int(np.clip(min(n[key].sum() for key in pair) / CELLS_PER_GROUP, MIN_GROUPS, MAX_GROUPS))
+    if len(states.size) < wanted:
+        return None
+    means = KMeans(wanted, n_init=3, random_state=seed)
+    group = means.fit_predict(states.hidden, sample_weight=states.size.astype(float))
+    kept = [g for g in range(wanted) if min(n[key][group == g].sum() for key in pair) >= MIN_CELLS]
+    if len(kept) < MIN_GROUPS:
+        return None
+    level = {key: standardised(levels(vae, cells, states, group, key)[kept]) for key in pair}
+    found = edges.between(*pair)
+    r = (level[pair[0]][:, found.a] * level[pair[1]][:, found.b]).mean(0)
+    return r * np.sign(edges.weight[found.edge])
+
+
+def levels(
+    vae: MultiomeVAE, cells: CellDataset, states: CellStates, group: Int[np.ndarray, " state"], key: str
+) -> Float[np.ndarray, "group feature"]:
+    """What was measured in each group: log counts per exposure, logit fractions of calls, or means of other values."""
+    together = np.equal.outer(np.arange(group.max() + 1), group).astype(float)
+    counts, exposure = states.sums(cells, key)
+    summed = (counts.T @ together.T).T
+    if cells.matrices[key].coverage is not None:
+        covered = (states.sums(cells, key, coverage=True)[0].T @ together.T).T
+        return np.log((summed + 0.5) / (covered - summed + 0.5))
+    size = np.maximum(together @ exposure, 1e-9)[:, None]
+    if not vae.channel(key).transform.thins:
+        return summed / size
+    return np.log((summed + 0.5 + 0.2 * summed.mean(0)) / size)
+
+
+def standardised(x: Float[np.ndarray, "group feature"]) -> Float[np.ndarray, "group feature"]:
+    """Mean 0 and standard deviation 1; 0 where nothing changes."""
+    x = x - x.mean(0)
+    return x / np.maximum(x.std(0), 1e-9)
+
+
+def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -> None:
+    """Warn of modalities without a common cell whose correspondence the cells do not bear out."""
+    for _, row in table.iterrows():
+        if (row["modality"], row["other"]) not in apart or row["p"] <= LEVEL:
+            continue
+        names = f"{row['modality']!r} and {row['other']!r}"
+        if np.isnan(row["p"]):
+            reason = (
+                f"it cannot be told whether they were matched rightly: {row['edges']:,} edges of the guidance graph "
+                f"and {row['decoys']:,} decoys, or the groups of cells, are too few."
+            )
+        else:
+            reason = (
+                f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree "
+                f"with the counts no better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = "
+                f"{row['p']:.2g})."
+            )
+        warnings.warn(
+            f"{names} were measured in different cells, and {reason} Do not trust their alignment. See "
+            "`model.consistency`; check the names of features, the genome build of coordinates, and whether both were "
+            "measured in the same kinds of cells.",
+            MultiomeWarning,
+            stacklevel=4,
+        )
