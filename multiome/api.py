@@ -132,7 +132,7 @@ class Multiome:
         One row per pair of modalities that the graph joins: ``modality``, ``other``, ``edges``, ``decoys`` (false edges
         that the model was trained with), ``both`` (cells that have both), ``score`` and ``p``. Over 5 to 20 groups of
         similar cells, the measured values of an edge's two ends correlate; the score is how much more often they do so
-        better than a decoy's than worse, edges counting by their weight: from 0 (as good as false edges: the graph is
+        better than a decoy's than worse, edges counting by the root of their weight: from 0 (as good as false edges: the graph is
         wrong, such as of another genome, or cells were matched wrongly) to 1 (always). p is that of 0 (Mann and
         Whitney 1947, one-sided). NaN with fewer than 20 decoys or 5 groups. It says that the match is better than
         chance, not that every cell type is right.

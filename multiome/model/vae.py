@@ -6,14 +6,13 @@ Letters: z latent state, h trunk output, x_m values of modality m, l_m exposure 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import pyro
 import pyro.distributions as dist
 import torch
 from jaxtyping import Bool, Float, Int
 from pyro import poutine
-from torch import BoolTensor, Tensor, nn
+from torch import Tensor, nn
 
 from multiome.data.spec import DataSpec
 from multiome.graph.edges import FeatureEdges
@@ -90,21 +89,25 @@ class MultiomeVAE(nn.Module):
 
     def model(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
         """p(z) p(x | z), over the observed modalities; sampled features stand for all of them."""
-        with pyro.plate("cell", self.n_cells, subsample=batch.index):
-            with poutine.scale(scale=prior_weight):
-                zero = torch.zeros(len(batch), self.n_latent, device=batch.index.device)
-                z = pyro.sample("z", dist.Normal(zero, 1.0, validate_args=False).to_event(1))
-            h = self.hidden(z, batch)
-            for key in batch.counts:
-                features = sampled.get(key)
-                channel = self.channel(key)
-                share = 1.0 if features is None else channel.likelihood.n_features / len(features)
-                x = batch.counts[key].dense(features)
-                observed = cast(BoolTensor, batch.observed[key])
-                p = channel.decode(h, self.exposure(batch, key, features), features, latent.features.get(key))
-                # mosaic data: an unmeasured assay says nothing
-                with poutine.mask(mask=observed), poutine.scale(scale=share * self.weights[key]):
-                    pyro.sample(key, p.to_event(1), obs=x)
+        with pyro.plate("cell", self.n_cells, subsample=batch.index), poutine.scale(scale=prior_weight):
+            zero = torch.zeros(len(batch), self.n_latent, device=batch.index.device)
+            z = pyro.sample("z", dist.Normal(zero, 1.0, validate_args=False).to_event(1))
+        h = self.hidden(z, batch)
+        for key in batch.counts:
+            features = sampled.get(key)
+            channel = self.channel(key)
+            share = 1.0 if features is None else channel.likelihood.n_features / len(features)
+            x, exposure = batch.counts[key].dense(features), self.exposure(batch, key, features)
+            seen, told = batch.observed[key], h
+            if not seen.any():
+                continue
+            if not seen.all():  # mosaic data: an unmeasured assay says nothing, and costs nothing
+                x, exposure, told = x[seen], exposure[seen], h[seen]
+            p = channel.decode(told, exposure, features, latent.features.get(key))
+            # a minibatch stands for all cells, however many of its cells have the assay
+            every, these = poutine.scale(scale=self.n_cells / len(batch)), pyro.plate(f"cell of {key}", len(x))
+            with every, these, poutine.scale(scale=share * self.weights[key]):
+                pyro.sample(key, p.to_event(1), obs=x)
 
     def hidden(self, z: Float[Tensor, "cell latent"], batch: Batch) -> Float[Tensor, "cell hidden"]:
         """What all decoders share, at given latent states in the cells' experimental batches."""

@@ -54,7 +54,8 @@ def consistency(
 def compare(
     r: Float[np.ndarray, " edge"], decoy: Bool[np.ndarray, " edge"], weight: Float[np.ndarray, " edge"]
 ) -> tuple[float, float]:
-    """How much more often an edge's r is above a decoy's than below, edges counting by their weight; and p (normal)."""
+    """How much more often an edge's r is above a decoy's than below, by the root of their weights; and p (normal)."""
+    weight = np.sqrt(weight)
     place = (rankdata(r) - 0.5) / len(r)
     mean, variance = zip(*(weighted_mean(place[some], weight[some]) for some in (~decoy, decoy)), strict=True)
     difference = mean[0] - mean[1]

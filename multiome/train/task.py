@@ -42,7 +42,7 @@ class IntegrationTask(pl.LightningModule):
         super().__init__()
         self.apart, self.n_steps = apart, n_steps
         self.vae, self.config, self.weights = vae, config, weights
-        self.clip_weight = weights.clip_among(n_paired)
+        self.paired, self.clip_weight = n_paired > 0, weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
         self.elbo = TraceMeanField_ELBO()
 
@@ -69,7 +69,7 @@ class IntegrationTask(pl.LightningModule):
         else:
             part = self.given(one, part_of(batch.observed))
             terms = {"elbo": self.elbo_of(batch, one, sampled), "cross": self.elbo_of(batch, part, sampled)}
-        two = vae.encode(thin(batch, keep, counts=counts), found) if keep < 1 else one
+        two = vae.encode(thin(batch, keep, counts=counts), found) if keep < 1 and self.paired else one
         terms["clip"] = self.clip(batch, one, two)
         if self.training and self.apart and self.alignment_weight() > 0:
             terms["align"] = self.align(batch, one)

@@ -12,6 +12,10 @@ from multiome.data.guided import guided, joined_pairs
 from multiome.train.begin import begin
 from multiome.train.loop import apart_in
 
+pytestmark = pytest.mark.filterwarnings(  # a few dozen decoys cannot tell much
+    "ignore:'rna' and 'atac' were measured in different cells:multiome.MultiomeWarning"
+)
+
 
 @pytest.fixture(scope="module")
 def halves():
