@@ -314,9 +314,7 @@ def test_a_model_of_format_3_says_to_fit_again(tmp_path):
     model.save(tmp_path / "again.multiome")
     for one in (model, Multiome.load(tmp_path / "again.multiome")):
         assert "guidance graph: edges of the features above" in repr(one)
-        with pytest.raises(
-            MultiomeError, match=r"did not ask the cells about the guidance graph's edges; fit it again"
-        ):
+        with pytest.raises(MultiomeError, match=r"did not ask the cells about the guidance .*; fit it again"):
             one.links("atac", "rna")
 
 
