@@ -8,13 +8,14 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from multiome.api import Multiome
-from multiome.errors import InvalidModelFile
+from multiome.errors import InvalidModelFile, MultiomeError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -155,6 +156,46 @@ def test_a_damaged_member_is_refused(saved, member, content):
         Multiome.load(saved)
 
 
+def arrays(**changes: np.ndarray) -> bytes:
+    """An archive of arrays that is no evidence, or lacks a part of it."""
+    file = BytesIO()
+    np.savez(file, **changes)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("member", ["graph.npz", "evidence.npz"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        arrays(),
+        arrays(text=np.frombuffer(b"{}", np.uint8)),
+        arrays(text=np.frombuffer(b"no json", np.uint8)),
+    ],
+    ids=["empty", "object", "no array", "no text", "no json"],
+)
+def test_damaged_knowledge_is_refused(tmp_path, member, content):
+    path = tmp_path / "model.multiome"
+    path.write_bytes((FIXTURES / "model_format4.multiome").read_bytes())
+    rewritten(path, **{member: content})
+    with pytest.raises(InvalidModelFile, match=r"model\.multiome is damaged"):
+        Multiome.load(path)
+
+
+def test_half_of_the_evidence_is_refused(tmp_path):
+    path = tmp_path / "model.multiome"
+    path.write_bytes((FIXTURES / "model_format4.multiome").read_bytes())
+    with zipfile.ZipFile(path) as archive, np.load(BytesIO(archive.read("evidence.npz"))) as members:
+        whole = {name: members[name] for name in members.files}
+    for name in whole:
+        rest = {other: values for other, values in whole.items() if other != name}
+        for content in (arrays(**rest), arrays(**whole)[:-30], arrays(**{**whole, name: whole[name][:-1]})):
+            rewritten(path, **{"evidence.npz": content})
+            with pytest.raises(InvalidModelFile, match=r"model\.multiome is damaged"):
+                Multiome.load(path)
+
+
 def test_a_link_stays_and_what_it_leads_to_is_replaced(model, saved, tmp_path):
     (tmp_path / "there").mkdir()
     link, aim = tmp_path / "link.multiome", tmp_path / "there" / "aim.multiome"
@@ -238,7 +279,7 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(model
     assert {"whole 1", "nothing 1"} & set(found.stdout.split("\n")), "no kill met an unfinished save"
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_model_of_every_format_still_loads_and_predicts_the_same(number):
     """What one version saved, every later version must read; ``tests/fixtures/make_model.py`` made the files."""
     path = FIXTURES / f"model_format{number}.multiome"
@@ -254,3 +295,30 @@ def test_a_model_of_every_format_still_loads_and_predicts_the_same(number):
         found = model.translate(rna, source="rna", target=target, scale=scale)
         np.testing.assert_allclose(found.X, expected[target], rtol=1e-3, atol=1e-4)
     assert path.stat().st_size < 100_000
+
+
+def test_a_saved_model_says_the_same_of_its_graph():
+    expected = np.load(FIXTURES / "model_format4.npz")
+    model = Multiome.load(FIXTURES / "model_format4.multiome")
+    table = model.links("atac", "rna").table
+    np.testing.assert_array_equal(table[["source", "target"]].to_numpy(str), expected["ends"])
+    found = table[["score", "p", "q", "distance", "weight", "sign"]].to_numpy(float)
+    np.testing.assert_allclose(found, expected["links"], rtol=1e-5)
+    consistency = model.consistency[["edges", "decoys", "both", "score", "p"]].to_numpy(float)
+    np.testing.assert_allclose(consistency, expected["consistency"], rtol=1e-5)
+
+
+def test_a_model_of_format_3_says_to_fit_again(tmp_path):
+    """It has the graph, but the cells were not asked; saving it anew does not change that."""
+    model = Multiome.load(FIXTURES / "model_format3.multiome")
+    model.save(tmp_path / "again.multiome")
+    for one in (model, Multiome.load(tmp_path / "again.multiome")):
+        assert "guidance graph: edges of the features above" in repr(one)
+        with pytest.raises(MultiomeError, match=r"did not ask the cells about the guidance .*; fit it again"):
+            one.links("atac", "rna")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_model_of_before_there_were_graphs_has_none(number):
+    with pytest.raises(MultiomeError, match="fitted without a guidance graph"):
+        Multiome.load(FIXTURES / f"model_format{number}.multiome").links("atac", "rna")

@@ -20,7 +20,9 @@ AS_OPTIONS: tuple[tuple[str, str], ...] = (
     (r"modalities=\{'([^']*)': mo\.ATAC(, \.\.\.)?\}", r"--modalities.\1 atac"),
     (r"modalities=\{'([^']*)': mo\.PROTEIN(, \.\.\.)?\}", r"--modalities.\1 protein"),
     (r"modalities=\{'([^']*)': mo\.METHYLATION(, \.\.\.)?\}", r"--modalities.\1 methylation"),
-    (r"`(modalities|batch_key|n_samples|depth|batch|features|min_features|drop_empty)`", r"--\1"),
+    (r"fit\(mdata, graph=GuidanceGraph\.from_genome\(\.\.\.\)\) takes one", "fit takes one with --graph"),
+    (r"`to_dataframe` needs none", "A .tsv or .csv file needs none"),
+    (r"`(modalities|batch_key|n_samples|depth|batch|features|min_features|drop_empty|window|motifs)`", r"--\1"),
 )
 """How advice to a Python user reads on the command line; what no pattern knows stays as it is."""
 

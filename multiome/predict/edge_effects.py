@@ -8,6 +8,7 @@ normal prior, its variance in proportion to the edge's weight. Decoys are regres
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -76,7 +77,7 @@ def regress(
     length = np.linalg.norm(causes, axis=1, keepdims=True)
     causes = causes / np.maximum(length, 1e-12)
     start = np.searchsorted(response, np.unique(response))
-    for first, last in zip(start, [*start[1:], len(response)], strict=True):
+    for first, last in pairwise([*start, len(response)]):
         feature, x = response[first], causes[first:last].T
         noise = np.linalg.inv(information[feature]) + UNEXPLAINED**2 * np.eye(len(x))
         weighed = np.linalg.solve(noise, x)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
+from multiome.errors import InvalidModelFile
 from multiome.graph.archive import BinaryFile
 from multiome.graph.edges import FeatureEdges
 from multiome.model.vae import MultiomeVAE
@@ -41,11 +42,20 @@ class EdgeEvidence:
 
     @classmethod
     def read(cls, file: BinaryFile) -> EdgeEvidence:
-        """Read what `write` wrote."""
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        InvalidModelFile
+            If it is not one number per edge; what else may be wrong raises what NumPy does.
+        """
         with np.load(file, allow_pickle=False) as members:
             text = json.loads(members["text"].tobytes())
-            edges = FeatureEdges(text["sizes"], **{name: members[name] for name in EDGE_FIELDS})
-            return cls(edges, members["effect"], pd.DataFrame(text["consistency"]))
+            edges = {name: members[name] for name in EDGE_FIELDS}
+            effect = members["effect"]
+        if any(len(values) != len(effect) for values in edges.values()):
+            raise InvalidModelFile(f"evidence of {len(effect):,} edges, but not as many of each number")
+        return cls(FeatureEdges(text["sizes"], **edges), effect, pd.DataFrame(text["consistency"]))
 
 
 def gather_evidence(

@@ -77,7 +77,7 @@ class Fitted:
             lines += [
                 f"  guidance graph: cells bear out {row['modality']!r} and {row['other']!r} with a score of "
                 f"{row['score']:.3f} (p = {row['p']:.2g})"
-                for _, row in self.evidence.consistency.iterrows()
+                for _, row in self.evidence.consistency.dropna(subset="score").iterrows()
             ]
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
         return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])

@@ -20,7 +20,13 @@ def documented(function) -> dict[str, str]:
     return found
 
 
-FUNCTIONS = {"fit": fit, "embed": Multiome.embed, "translate": Multiome.translate, "impute": Multiome.impute}
+FUNCTIONS = {
+    "fit": fit,
+    "embed": Multiome.embed,
+    "translate": Multiome.translate,
+    "impute": Multiome.impute,
+    "links": Multiome.links,
+}
 # Python values in the one are names on the other, or the file formats are said.
 OWN_WORDS = {
     "mdata",

@@ -1,0 +1,145 @@
+"""Whether the cells bear out a guidance graph."""
+
+from __future__ import annotations
+
+import warnings
+
+import mudata as md
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+import multiome as mo
+from multiome.errors import MultiomeError
+from multiome.predict.cell_states import group_cells
+from multiome.predict.consistency import agreement, compare, levels, standardised
+
+COLUMNS = ["modality", "other", "edges", "decoys", "both", "score", "p"]
+
+
+def shuffled(graph: mo.GuidanceGraph) -> mo.GuidanceGraph:
+    """The same graph with the peaks' names in another order."""
+    table = graph.table()
+    names = np.unique(table["target"])
+    other = dict(zip(names, np.random.default_rng(0).permutation(names), strict=True))
+    return mo.GuidanceGraph.from_table(table.assign(target=table["target"].map(other)))
+
+
+def fitted(quick_fit, data, graph, *, steps: int) -> mo.Multiome:
+    """As `linked` is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mo.MultiomeWarning)
+        config = mo.ModelConfig(n_latent=8, n_hidden=32)
+        return quick_fit(data, graph=graph, steps=steps, train={"decoys": 0.3}, config=config)
+
+
+def test_a_right_graph_and_a_wrong_one(linked, quick_fit):
+    right = linked.model.consistency
+    wrong = fitted(quick_fit, linked.simulation.mdata, shuffled(linked.graph), steps=200).consistency
+    assert list(right.columns) == COLUMNS
+    n_decoys = linked.model._fitted.evidence.edges.is_decoy.sum()
+    assert right.iloc[0, :5].tolist() == ["rna", "atac", len(linked.graph.edges), n_decoys, 1200]
+    assert right["score"].item() > wrong["score"].item() + 0.1
+    assert right["p"].item() < 0.05 < wrong["p"].item()
+
+
+def test_cells_without_a_partner_tell_too(linked, quick_fit):
+    """The score needs no pair of cells. With a wrong graph there may be no group in which both are found: NaN."""
+    mdata = linked.simulation.mdata
+    apart = md.MuData({"rna": mdata["rna"][::2].copy(), "atac": mdata["atac"][1::2].copy()})
+    right, wrong = (
+        fitted(quick_fit, apart, graph, steps=150).consistency for graph in (linked.graph, shuffled(linked.graph))
+    )
+    assert right["both"].item() == 0
+    assert right["score"].item() > 0.05
+    assert not wrong["score"].item() > right["score"].item() - 0.1
+
+
+def test_edges_of_equal_weight_are_compared_as_mann_and_whitney_do():
+    rng = np.random.default_rng(0)
+    decoy = np.arange(300) >= 220
+    r = rng.normal(size=300) + 0.3 * ~decoy
+    score, p = compare(r, decoy, np.full(300, 0.4))
+    above = np.greater.outer(r[~decoy], r[decoy]).mean()
+    assert score == pytest.approx(2 * above - 1)
+    assert p == pytest.approx(mannwhitneyu(r[~decoy], r[decoy], alternative="greater").pvalue, rel=0.05)
+
+
+def test_edges_that_are_always_above_or_never():
+    decoy = np.arange(100) >= 50
+    for r, expected in ((-np.arange(100.0), 1), (np.arange(100.0), -1), (np.zeros(100), 0)):
+        score, p = compare(r, decoy, np.ones(100))
+        assert score == pytest.approx(expected)
+        assert (p < 0.001, p > 0.999, p == pytest.approx(0.5)) == (expected == 1, expected == -1, expected == 0)
+
+
+def test_agreement_is_the_correlation_over_groups_times_the_sign(linked, dataset_of):
+    cells = dataset_of(linked.simulation.mdata, "batch")
+    vae, edges = linked.model._fitted.vae, linked.model._fitted.evidence.edges
+    states = group_cells(vae, cells, seed=0)
+    r = agreement(vae, cells, edges, states, pair=("rna", "atac"), seed=0)
+    assert r.shape == edges.between("rna", "atac").edge.shape
+    assert np.abs(r).max() <= 1 + 1e-9
+    assert r[~edges.is_decoy].mean() > r[edges.is_decoy].mean()
+
+
+def test_levels_are_log_counts_per_exposure(linked, dataset_of):
+    """Plainly calculated, cell by cell."""
+    cells = dataset_of(linked.simulation.mdata, "batch")
+    vae = linked.model._fitted.vae
+    states = group_cells(vae, cells, seed=0)
+    group = np.arange(len(states.size)) % 6
+    x, depth = cells.matrices["rna"].values.toarray(), cells.exposure["rna"]
+    of = group[states.member]
+    summed = np.stack([x[states.rows[of == g]].sum(0) for g in range(6)]).astype(float)
+    size = np.array([depth[states.rows[of == g]].sum() for g in range(6)])[:, None]
+    expected = np.log((summed + 0.5 + 0.2 * summed.mean(0)) / size)
+    np.testing.assert_allclose(levels(vae, cells, states, group, "rna"), expected, rtol=1e-5)
+
+
+def test_levels_of_methylation_are_logit_fractions(vae, dataset):
+    states = group_cells(vae, dataset, seed=0)
+    group = np.zeros(len(states.size), dtype=np.int64)
+    matrix = dataset.matrices["met"]
+    methylated, calls = (np.asarray(x.sum(0), dtype=float).ravel() for x in (matrix.values, matrix.coverage))
+    expected = np.log((methylated + 0.5) / (calls - methylated + 0.5))
+    np.testing.assert_allclose(levels(vae, dataset, states, group, "met")[0], expected, rtol=1e-5)
+
+
+def test_what_does_not_change_agrees_with_nothing():
+    found = standardised(np.array([[1.0, 2.0], [1.0, 4.0]]))
+    np.testing.assert_allclose(found, [[0, -1], [0, 1]])
+
+
+def test_with_too_few_decoys_nothing_is_said(linked, quick_fit):
+    model = quick_fit(linked.simulation.mdata, graph=linked.graph, steps=5, train={"decoys": 0.02})
+    row = model.consistency.iloc[0]
+    assert 0 < row["decoys"] < 20
+    assert np.isnan(row["score"])
+    assert np.isnan(row["p"])
+    assert "bear out" not in repr(model)
+
+
+def test_where_all_lies_on_one_chromosome_there_is_no_decoy(quick_fit, small):
+    graph = mo.GuidanceGraph.from_genome(small.mdata["rna"], small.mdata["atac"], window=100_000)
+    graph |= mo.GuidanceGraph.from_genome(small.mdata["rna"], small.mdata["met"], keys=("rna", "met"))
+    found = quick_fit(small.mdata, graph=graph, batch_key="batch").consistency
+    assert found[["modality", "other"]].to_numpy().tolist() == [["rna", "atac"], ["rna", "met"]]
+    assert found[["decoys", "score", "p"]].fillna(-1).to_numpy().tolist() == [[0, -1, -1]] * 2
+    assert found["both"].tolist() == [112, 160]
+
+
+def test_a_model_tells_how_its_graph_is_borne_out(linked):
+    row = linked.model.consistency.iloc[0]
+    assert f"cells bear out 'rna' and 'atac' with a score of {row['score']:.3f}" in repr(linked.model)
+
+
+def test_changing_the_table_leaves_the_model_alone(linked):
+    before, changed = linked.model.consistency, linked.model.consistency
+    changed["score"] = 7
+    assert linked.model.consistency.equals(before)
+
+
+def test_no_graph_no_consistency(model):
+    with pytest.raises(MultiomeError, match=r"fitted without a guidance graph; fit\(mdata, graph="):
+        _ = model.consistency

@@ -1,0 +1,115 @@
+"""The regression of a gene on its neighbours, against the plain formula; and on cells whose regulation is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import multiome as mo
+from multiome.graph.edges import edges_among
+from multiome.predict import loadings
+from multiome.predict.cell_states import group_cells
+from multiome.predict.edge_effects import EFFECT_SD, UNEXPLAINED, edge_effects, regress
+
+N_DIRECTIONS = 5
+
+
+@pytest.fixture
+def problem() -> dict[str, np.ndarray]:
+    """Six genes, of which one has no neighbour, and seven edges."""
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(6, N_DIRECTIONS, 8))
+    return {
+        "values": rng.normal(size=(6, N_DIRECTIONS)),
+        "information": 30 * root @ root.transpose(0, 2, 1) + np.eye(N_DIRECTIONS),
+        "causes": rng.normal(size=(7, N_DIRECTIONS)),
+        "response": np.array([0, 0, 1, 3, 3, 3, 5]),
+        "weight": rng.uniform(0.1, 1, 7),
+    }
+
+
+def dense(values, information, causes, *, response, weight) -> np.ndarray:
+    """The posterior mean of normal coefficients, written out with the whole covariance of what was seen."""
+    found = np.zeros(len(response))
+    for gene in set(response):
+        of = np.flatnonzero(response == gene)
+        x = (causes[of] / np.linalg.norm(causes[of], axis=1, keepdims=True)).T
+        noise = np.linalg.inv(information[gene]) + UNEXPLAINED**2 * np.eye(N_DIRECTIONS)
+        prior = EFFECT_SD**2 * np.diag(weight[of])
+        found[of] = prior @ x.T @ np.linalg.inv(x @ prior @ x.T + noise) @ values[gene]
+    return found
+
+
+def test_generalised_least_squares(problem):
+    np.testing.assert_allclose(regress(**problem), dense(**problem), rtol=1e-10)
+
+
+def test_how_far_a_neighbour_changes_does_not_matter(problem):
+    longer = problem | {"causes": problem["causes"] * np.arange(1, 8)[:, None]}
+    np.testing.assert_allclose(regress(**longer), regress(**problem))
+
+
+def test_what_does_not_change_has_no_effect(problem):
+    problem["causes"][[0, 6]] = 0
+    problem["values"][1] = 0
+    found = regress(**problem)
+    assert (found[[0, 2, 6]] == 0).all()
+    assert (found[[1, 3, 4, 5]] != 0).all()
+
+
+def test_the_sign_is_that_of_the_change(problem):
+    turned = problem | {"causes": -problem["causes"]}
+    np.testing.assert_allclose(regress(**turned), -regress(**problem))
+
+
+def test_genes_without_an_edge(problem):
+    none = {name: problem[name][:0] for name in ("causes", "response", "weight")}
+    assert regress(**problem | none).shape == (0,)
+
+
+def test_few_genes_at_a_time_give_the_same_effects(linked, dataset_of, monkeypatch):
+    """Also where some of them have no edge."""
+    fitted = linked.model._fitted
+    cells = dataset_of(linked.simulation.mdata, "batch")
+    kinds = {key: s.kind for key, s in fitted.spec.modalities.items()}
+    states = group_cells(fitted.vae, cells, seed=0)
+    features = {key: s.features for key, s in fitted.spec.modalities.items()}
+    table = linked.graph.table()
+    table = table[table["source"].isin(features["rna"][:3])]
+    edges = edges_among(mo.GuidanceGraph.from_table(table), features)
+    whole = edge_effects(fitted.vae, cells, edges, states, kinds=kinds)
+    monkeypatch.setattr(loadings, "FEATURES", 17)
+    np.testing.assert_allclose(edge_effects(fitted.vae, cells, edges, states, kinds=kinds), whole, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def judged(linked) -> pd.DataFrame:
+    """Links, and which of them are true."""
+    table = linked.model.links("atac", "rna").table
+    regulation = linked.simulation.truth.edges.query("source_modality == 'atac' and target_modality == 'rna'")
+    pairs = (pd.MultiIndex.from_frame(frame[["source", "target"]]) for frame in (table, regulation))
+    return table.assign(true=np.isin(*pairs))
+
+
+def test_true_edges_rank_above_false_ones_better_than_by_distance(judged):
+    """All edges lie in the same window; the nearer are likelier, and have more weight in the graph."""
+    by_score = roc_auc_score(judged["true"], judged["score"].abs())
+    by_distance = roc_auc_score(judged["true"], -judged["distance"])
+    assert by_score > 0.7
+    assert by_score > by_distance + 0.05
+
+
+def test_false_edges_look_like_decoys(judged):
+    """Few have a small p; many true ones do."""
+    small = judged.groupby("true")["p"].apply(lambda p: (p < 0.1).mean())
+    assert small[False] < 0.15
+    assert small[True] > 0.3
+
+
+def test_scores_have_the_sign_of_the_regulation(judged, linked):
+    regulation = linked.simulation.truth.edges.set_index(["source", "target"])["sign"]
+    sure = judged[judged["true"] & (judged["p"] < 0.05)]
+    signs = regulation.loc[pd.MultiIndex.from_frame(sure[["source", "target"]])]
+    assert (np.sign(sure["score"].to_numpy()) == signs.to_numpy()).mean() > 0.85
