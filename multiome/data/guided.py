@@ -10,7 +10,7 @@ import numpy as np
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning, listed
 from multiome.graph.decoys import with_decoys
-from multiome.graph.edges import FeatureEdges, chromosomes_among, edges_among, joined
+from multiome.graph.edges import FeatureEdges, edges_among, joined, places_among
 from multiome.graph.guidance import GuidanceGraph
 
 LENDER = "rna"
@@ -52,7 +52,7 @@ def guided(
     mention_few(edges)
     if decoys:
         rng = np.random.default_rng(seed)
-        edges = with_decoys(edges, chromosomes_among(graph, features), share=decoys, rng=rng)
+        edges = with_decoys(edges, places_among(graph, features), share=decoys, rng=rng)
     modalities = dict(spec.modalities)
     lenders = [key for key, s in modalities.items() if s.kind == LENDER]
     for key, s in spec.modalities.items():

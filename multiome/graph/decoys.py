@@ -2,8 +2,8 @@
 
 What the graph says is part of what a model learns, so that an edge of the graph looks true beside a random pair of
 features even if it is false. A decoy imitates an edge: it keeps one end, takes for the other that of another edge, on
-another chromosome, and counts at either end as much as the edge does. The model is told the same of both, and only the
-data can tell them apart.
+another chromosome or far away, and counts at either end as much as the edge does. The model is told the same of both,
+and only the data can tell them apart.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Int, Shaped
+import pandas as pd
+from jaxtyping import Bool, Int
 
 from multiome.graph.edges import FeatureEdges
 
 TRIES = 100
 """Draws of another end, until it lies elsewhere and is no neighbour."""
+FAR = 5_000_000
+"""Base pairs beyond which two features of one chromosome do not regulate each other: data of a single chromosome have
+decoys too."""
 
 
 def with_decoys(
-    edges: FeatureEdges, chromosomes: Shaped[np.ndarray, " feature"] | None, *, share: float, rng: np.random.Generator
+    edges: FeatureEdges, places: pd.DataFrame | None, *, share: float, rng: np.random.Generator
 ) -> FeatureEdges:
     """Add decoys to the edges of every pair of modalities.
 
@@ -28,9 +32,9 @@ def with_decoys(
     ----------
     edges
         The edges of a graph among the features of a model.
-    chromosomes
-        Of every feature, ``""`` where it is not known; None where no feature's is. A decoy joins no two features that
-        are known to lie on one chromosome.
+    places
+        ``chrom`` and ``start`` of every feature, ``""`` and -1 where they are not known; None where no feature's are. A
+        decoy joins no two features that are known to be neighbours on a chromosome.
     share
         Decoys per edge.
     rng
@@ -54,9 +58,8 @@ def with_decoys(
             ids = pair_ids(first[like], other, n)
             bad = np.isin(ids, taken)
             bad[np.setdiff1d(np.arange(len(ids)), np.unique(ids, return_index=True)[1])] = True
-            if chromosomes is not None:
-                same = chromosomes[first[like]] == chromosomes[other]
-                bad |= same & (chromosomes[other] != "")
+            if places is not None:
+                bad |= near(places, first[like], other)
             if not bad.any():
                 break
             other[bad] = second[rng.integers(len(index), size=int(bad.sum()))]
@@ -79,3 +82,9 @@ def with_decoys(
 def pair_ids(a: Int[np.ndarray, " edge"], b: Int[np.ndarray, " edge"], n: int) -> Int[np.ndarray, " edge"]:
     """One number per pair of features, whichever comes first."""
     return np.minimum(a, b) * np.int64(n) + np.maximum(a, b)
+
+
+def near(places: pd.DataFrame, a: Int[np.ndarray, " edge"], b: Int[np.ndarray, " edge"]) -> Bool[np.ndarray, " edge"]:
+    """Which pairs of features are known to lie near each other on one chromosome."""
+    chrom, start = places["chrom"].to_numpy(), places["start"].to_numpy()
+    return (chrom[a] == chrom[b]) & (chrom[b] != "") & (np.abs(start[a] - start[b]) <= FAR)

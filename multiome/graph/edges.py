@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 
 from multiome.errors import InvalidGraph, listed
 from multiome.graph.guidance import GuidanceGraph
@@ -149,14 +149,18 @@ def no_edges(graph: GuidanceGraph, features: Mapping[str, Sequence[str]], lost: 
     )
 
 
-def chromosomes_among(
-    graph: GuidanceGraph, features: Mapping[str, Sequence[str]]
-) -> Shaped[np.ndarray, " feature"] | None:
-    """The chromosome of each feature of a model, ``""`` where the graph does not know it; None where it knows none."""
+def places_among(graph: GuidanceGraph, features: Mapping[str, Sequence[str]]) -> pd.DataFrame | None:
+    """``chrom`` and ``start`` of each feature of a model, ``""`` and -1 if not known; None if the graph knows none."""
     if graph.places is None:
         return None
-    places = graph.places["chrom"].set_axis(graph.vertices)
-    return places.reindex(features_of(features), fill_value="").to_numpy(object)
+    row = graph.vertices.get_indexer(features_of(features))
+    known = row >= 0
+    return pd.DataFrame(
+        {
+            name: np.where(known, graph.places[name].to_numpy()[row], missing)
+            for name, missing in (("chrom", ""), ("start", -1))
+        }
+    )
 
 
 def features_of(features: Mapping[str, Sequence[str]]) -> pd.MultiIndex:

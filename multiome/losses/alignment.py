@@ -16,8 +16,8 @@ def mean_discrepancy(a: Float[Tensor, "cell_a latent"], b: Float[Tensor, "cell_b
     """Squared maximum mean discrepancy of two samples, summed over Gaussian kernels (Gretton et al. 2012).
 
     A cell counts by how near the other sample comes to it, so that a kind of cell that only one of them has is not
-    forced upon another kind, nor a common kind upon a rare one. Near 0 where both come from one distribution. Fewer than
-    two cells in either say nothing: 0.
+    forced upon another kind, nor a common kind upon a rare one. Near 0 where both come from one distribution. Fewer
+    than two cells in either say nothing: 0.
     """
     n, m = len(a), len(b)
     if min(n, m) < 2:

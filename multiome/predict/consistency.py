@@ -42,13 +42,13 @@ def consistency(
         found = edges.between(a, b)
         decoy = edges.is_decoy[found.edge]
         n_both = int((cells.observed(a) & cells.observed(b)).sum())
-        row = {"modality": a, "other": b, "edges": int((~decoy).sum()), "decoys": int(decoy.sum()), "both": n_both}
-        r = agreement(vae, cells, edges, states, pair=(a, b), seed=seed)
+        r, n_groups = agreement(vae, cells, edges, states, pair=(a, b), seed=seed)
         score, p = np.nan, np.nan
-        if r is not None and decoy.sum() >= MIN_DECOYS:
+        if n_groups >= MIN_GROUPS and decoy.sum() >= MIN_DECOYS:
             score, p = compare(r, decoy, np.abs(edges.weight[found.edge]))
-        rows.append({**row, "score": float(score), "p": float(p)})
-    return pd.DataFrame(rows)
+        counted = int((~decoy).sum()), int(decoy.sum()), n_both, n_groups
+        rows.append((a, b, *counted, float(score), float(p)))
+    return pd.DataFrame(rows, columns=["modality", "other", "edges", "decoys", "both", "groups", "score", "p"])
 
 
 def compare(
@@ -70,21 +70,19 @@ def weighted_mean(place: Float[np.ndarray, " edge"], weight: Float[np.ndarray, "
 
 def agreement(
     vae: MultiomeVAE, cells: CellDataset, edges: FeatureEdges, states: CellStates, *, pair: tuple[str, str], seed: int
-) -> Float[np.ndarray, " edge"] | None:
-    """Correlation of every edge's ends over groups of cells, times its sign; None with too few groups."""
+) -> tuple[Float[np.ndarray, " edge"], int]:
+    """Correlation of every edge's ends over groups of cells, times its sign; and how many groups have cells of both."""
     n = {key: np.bincount(states.member[cells.rows[key][states.rows] >= 0], minlength=len(states.size)) for key in pair}
     wanted = int(np.clip(min(n[key].sum() for key in pair) / CELLS_PER_GROUP, MIN_GROUPS, MAX_GROUPS))
-    if len(states.size) < wanted:
-        return None
-    means = KMeans(wanted, n_init=3, random_state=seed)
+    means = KMeans(min(wanted, len(states.size)), n_init=3, random_state=seed)
     group = means.fit_predict(states.hidden, sample_weight=states.size.astype(float))
-    kept = [g for g in range(wanted) if min(n[key][group == g].sum() for key in pair) >= MIN_CELLS]
-    if len(kept) < MIN_GROUPS:
-        return None
-    level = {key: standardised(levels(vae, cells, states, group, key)[kept]) for key in pair}
+    kept = [g for g in range(group.max() + 1) if min(n[key][group == g].sum() for key in pair) >= MIN_CELLS]
     found = edges.between(*pair)
+    if not kept:
+        return np.zeros(len(found.edge)), 0
+    level = {key: standardised(levels(vae, cells, states, group, key)[kept]) for key in pair}
     r = (level[pair[0]][:, found.a] * level[pair[1]][:, found.b]).mean(0)
-    return r * np.sign(edges.weight[found.edge])
+    return r * np.sign(edges.weight[found.edge]), len(kept)
 
 
 def levels(
@@ -115,10 +113,15 @@ def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -
         if (row["modality"], row["other"]) not in apart or row["p"] <= LEVEL:
             continue
         names = f"{row['modality']!r} and {row['other']!r}"
-        if np.isnan(row["p"]):
+        if row["groups"] < MIN_GROUPS:
+            reason = (
+                f"cells of one hardly lie beside cells of the other: only {row['groups']} groups of similar cells have "
+                f"at least {MIN_CELLS} of both."
+            )
+        elif np.isnan(row["p"]):
             reason = (
                 f"it cannot be told whether they were matched rightly: {row['edges']:,} edges of the guidance graph "
-                f"and {row['decoys']:,} decoys, or the groups of cells, are too few."
+                f"and {row['decoys']:,} decoys are too few."
             )
         else:
             reason = (

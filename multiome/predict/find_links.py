@@ -53,7 +53,8 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
         notes.append(f"of the graph's edges, those of at most {reach:,} base pairs")
     table.insert(4, "q", bh(table["p"].to_numpy()))
     places = places_by_modality(graph.vertices, graph.places)
-    gene_end: Literal["source", "target"] = "target" if fitted.spec.modalities[ends[1]].kind == RESPONDS else "source"
+    genes = [fitted.spec.modalities[key].kind == RESPONDS for key in ends]
+    gene_end: Literal["source", "target"] | None = "source" if genes[0] else "target" if genes[1] else None
     return Links(table, *ends, places=places, notes=tuple(notes), features=features, gene_end=gene_end)
 
 

@@ -37,18 +37,22 @@ def with_places(table: pd.DataFrame, places: Mapping[str, pd.DataFrame], modalit
     return table.assign(**columns).astype({name: np.int64 for name in columns if name.endswith(("_start", "_end"))})
 
 
-def drawable(table: pd.DataFrame) -> pd.DataFrame:
+def drawable(table: pd.DataFrame, *, genes: bool = True) -> pd.DataFrame:
     """The links of which both ends have a place; the gene's end is its transcription start site.
 
-    The gene is the source. It starts at its first base on the ``+`` strand, at its last on ``-``, and at the one of the
+    A gene is the source. It starts at its first base on the ``+`` strand, at its last on ``-``, and at the one of the
     two that is nearer to the target where the strand is not known, as `GuidanceGraph` measures distances.
 
     Parameters
     ----------
     table
         Links as `with_places` gives them.
+    genes
+        Whether the sources are genes; other features lie where their intervals do.
     """
     known = table[(table["source_chrom"] != "") & (table["target_chrom"] != "")]
+    if not genes:
+        return known
     genes = pd.DataFrame({name: known[f"source_{name}"].to_numpy() for name in ("start", "end", "strand")})
     first, second = start_sites(genes)
     start, end = known["target_start"].to_numpy(), known["target_end"].to_numpy()

@@ -50,8 +50,8 @@ class Links:
     """Sentences about how the links were found."""
     features: Mapping[str, pd.Index] = field(default_factory=dict)
     """By modality key, the features that links were looked for; by default those of the table."""
-    gene_end: Literal["source", "target"] = "source"
-    """Which end is the gene: its place in files is its transcription start site."""
+    gene_end: Literal["source", "target"] | None = "source"
+    """Which end is the gene, whose place in files is its transcription start site; None where neither is."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", checked_table(self.table))
@@ -233,7 +233,7 @@ class Links:
 
     def _gene_first(self) -> Links:
         """The same pairs with the gene as the source."""
-        if self.gene_end == "source":
+        if self.gene_end != "target":
             return self
         turned = self.table.rename(columns={"source": "target", "target": "source"})
         return replace(
@@ -250,7 +250,7 @@ class Links:
                 "GuidanceGraph.from_genome, or unite yours with one that is (graph | other), and look for links again; "
                 "graphs that an older version saved have no places. `to_dataframe` needs none."
             )
-        drawn = drawable(self._gene_first().to_dataframe())
+        drawn = drawable(self._gene_first().to_dataframe(), genes=self.gene_end is not None)
         n_lost = len(self) - len(drawn)
         if n_lost:
             warnings.warn(

@@ -14,7 +14,7 @@ from multiome.metrics import label_transfer
 from tests.benchmarks import ours, scores
 from tests.benchmarks.graph_baselines import embedded, gene_values
 from tests.benchmarks.graph_catalogue import PAIRS
-from tests.benchmarks.graph_scores import confidence
+from tests.benchmarks.graph_scores import company, confidence
 from tests.benchmarks.graph_scores import unpaired as unpaired_scores
 from tests.benchmarks.graph_tasks import Partial, Unpaired
 from tests.benchmarks.ours import Fit, Found
@@ -98,9 +98,11 @@ def type_in_one(task: TypeInOne, fit: Fit) -> Found:
 def newcomers(task: TypeInOne, lender: str, other: str, mods: Mapping[str, ad.AnnData], z: Embedded) -> Scores:
     """How many cells of a type that the lender does not have take a wrong one for sure, and how the others fare."""
     labels, truth = types(mods[lender]), types(mods[other])
-    sure, new = confidence(z[lender], labels, z[other]), truth == task.missing
+    agreed, new = confidence(z[lender], labels, z[other]), truth == task.missing
+    sure = agreed & company(z[lender], z[other])
     return {
         f"wrong_in_{other}": float(sure[new].mean()),
+        f"agreed_in_{other}": float(agreed[new].mean()),
         f"confident_in_{other}": float(sure[~new].mean()),
         f"transfer_to_{other}": label_transfer(z[lender], labels, z[other][~new], truth[~new])["transfer"],
     }

@@ -14,6 +14,8 @@ K = 15
 """Neighbours that vote."""
 CONFIDENT = 0.9
 """The share of them that must agree."""
+AROUND, IN_COMPANY = 30, 0.25
+"""Cells of both modalities around a cell, and the share of lenders among them, over that in a perfect mix."""
 
 
 def unpaired(task: Unpaired, lender: np.ndarray, other: np.ndarray) -> Scores:
@@ -48,6 +50,15 @@ def activity_r(task: Unpaired, rna: np.ndarray, atac: np.ndarray) -> float:
 
 
 def confidence(lender: np.ndarray, labels: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of which cells at least 90 % of the 15 nearest lenders have one label."""
+    """Of which cells at least 90 % of the 15 nearest lenders have one label, however far away these are."""
     near = NearestNeighbors(n_neighbors=K).fit(lender).kneighbors(other, return_distance=False)
     return np.array([np.unique(row, return_counts=True)[1].max() for row in labels[near]]) >= CONFIDENT * K
+
+
+def company(lender: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Which cells lie among lenders: of their 30 nearest cells of both, at least a quarter as many as mixing has."""
+    every = np.vstack([lender, other])
+    near = NearestNeighbors(n_neighbors=AROUND + 1).fit(every).kneighbors(other, return_distance=False)
+    itself = near == np.arange(len(lender), len(every))[:, None]
+    lenders = ((near < len(lender)) & ~itself).sum(1) / (near.shape[1] - itself.sum(1))
+    return lenders >= IN_COMPANY * len(lender) / len(every)

@@ -75,6 +75,14 @@ def test_agreement_without_labels(rng):
     assert abs(graph_scores.activity_r(task, state[:100], rng.permutation(state[100:]))) < 0.3
 
 
+def test_company():
+    """Two lenders in three: a cell among them, one among its own kind, and one that has a few lenders around."""
+    lender, own = np.random.default_rng(0).normal(size=(200, 2)), np.random.default_rng(1).normal(size=(98, 2)) + 50
+    alone_and_among = graph_scores.company(lender, np.vstack([own, [[0.0, 0.0], [50.0, 50.0]]]))
+    assert alone_and_among[98]
+    assert not alone_and_among[99]
+
+
 def test_confidence():
     lender, labels = np.zeros((30, 1)), np.repeat(["a", "b"], 15)
     lender[15:] = 5

@@ -8,7 +8,7 @@ import pytest
 
 import multiome as mo
 from multiome.graph.decoys import with_decoys
-from multiome.graph.edges import FeatureEdges, chromosomes_among, edges_among
+from multiome.graph.edges import FeatureEdges, edges_among, places_among
 
 N_GENES, N_PEAKS = 30, 60
 FEATURES = {"rna": [f"g{i}" for i in range(N_GENES)], "atac": [f"p{i}" for i in range(N_PEAKS)]}
@@ -38,8 +38,19 @@ def graph() -> mo.GuidanceGraph:
 
 
 def drawn(graph, features=FEATURES, *, share=0.5, seed=0) -> FeatureEdges:
-    chromosomes = chromosomes_among(graph, features)
-    return with_decoys(edges_among(graph, features), chromosomes, share=share, rng=np.random.default_rng(seed))
+    places = places_among(graph, features)
+    return with_decoys(edges_among(graph, features), places, share=share, rng=np.random.default_rng(seed))
+
+
+def test_a_single_chromosome_has_decoys_far_away():
+    place = np.arange(40) * 1_000_000
+    var = pd.DataFrame({"chrom": "chr1", "chromStart": place, "chromEnd": place + 500, "strand": "+"})
+    genes, peaks = var.set_axis([f"g{i}" for i in range(40)]), var.set_axis([f"p{i}" for i in range(40)])
+    graph = mo.GuidanceGraph.from_genome(genes, peaks)
+    edges = drawn(graph, {"rna": list(genes.index), "atac": list(peaks.index)})
+    apart = np.abs(place[edges.source] - place[edges.target - 40])
+    assert edges.is_decoy.sum() == 20
+    assert apart[edges.is_decoy].min() > 5_000_000
 
 
 def imitated(edges: FeatureEdges) -> np.ndarray:
@@ -91,7 +102,7 @@ def test_a_decoy_has_the_weight_the_sign_and_one_end_of_an_edge(graph, features)
 
 @pytest.mark.parametrize("features", [FEATURES, TURNED], ids=["as the graph", "turned"])
 def test_no_decoy_joins_features_of_one_chromosome(graph, features):
-    edges, chromosomes = drawn(graph, features, share=0.9), chromosomes_among(graph, features)
+    edges, chromosomes = drawn(graph, features, share=0.9), places_among(graph, features)["chrom"].to_numpy()
     first, second = (chromosomes[ends[edges.is_decoy]] for ends in (edges.source, edges.target))
     known = (first != "") & (second != "")
     assert not (first == second)[known].any()
@@ -140,7 +151,7 @@ def test_every_pair_of_modalities_has_its_decoys(graph):
 
 def test_a_graph_without_places_has_decoys_anywhere(graph):
     bare = mo.GuidanceGraph.from_table(graph.table())
-    assert chromosomes_among(bare, FEATURES) is None
+    assert places_among(bare, FEATURES) is None
     assert drawn(bare).is_decoy.sum() == round(0.5 * len(bare.edges))
 
 
