@@ -107,8 +107,8 @@ GRAPH_TASKS: dict[str, TaskInfo] = {
     "type_in_one": TaskInfo(
         file=None,
         what="simulated RNA and ATAC, each in 2,000 cells of its own, 8 types of which one is missing in one of them; "
-        "confident: at least 90 % of 15 lenders agree, and among the 30 nearest cells of both modalities are at least a "
-        "quarter of the lenders that a perfect mix has; graph: peaks within 150 kb",
+        "confident: at least 90 % of 15 lenders agree, and among the 30 nearest cells of both modalities are at least "
+        "a quarter of the lenders that a perfect mix has; graph: peaks within 150 kb",
         goals=(
             Goal(score="wrong_in_atac", title="type only in ATAC: confident in a wrong one", lower=True, reach=0.2),
             Goal(score="wrong_in_rna", title="type only in RNA: confident in a wrong one", lower=True, reach=0.2),
