@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,15 @@ import scipy.sparse as sp
 import torch
 from jaxtyping import Float, Int
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from multiome.data.dataset import CellDataset
 from multiome.model.vae import MultiomeVAE
 
 N_STATES, MIN_STATES = 500, 40
 """Groups in all, and at least per experimental batch where there are many batches."""
-CELLS_PER_STATE = 10
+CELLS_PER_STATE, FEW_STATES = 10, 20
+"""On average; but small batches are cut into so many groups."""
 MAX_CELLS, BLOCK = 50_000, 1024
 """Cells looked at, and how many at a time."""
 
@@ -64,17 +67,20 @@ def group_cells(vae: MultiomeVAE, cells: CellDataset, *, seed: int) -> CellState
         batch = cells.take(rows[start : start + BLOCK]).to(device)
         z = vae.encode(batch).joint.loc
         average = vae.trunk(z, vae.trunk.batch_effect(torch.full_like(batch.batch_index, -1)))
-        for found, values in ((latent, z), (hidden, average), (own, vae.hidden(z, batch))):
-            found.append(values.cpu().numpy())
-    parts = [np.concatenate(found) for found in (latent, hidden, own)]
+        for told, values in ((latent, z), (hidden, average), (own, vae.hidden(z, batch))):
+            told.append(values.cpu().numpy())
+    parts = [np.concatenate(told) for told in (latent, hidden, own)]
     batches, of = np.unique(cells.batch_index[rows], axis=0, return_inverse=True)
     wanted = max(N_STATES // len(batches), MIN_STATES)
     member, n = np.zeros(len(rows), dtype=np.int64), 0
     for b in range(len(batches)):
         inside = np.flatnonzero(of.ravel() == b)
-        k = max(1, min(wanted, len(inside) // CELLS_PER_STATE))
+        k = min(wanted, max(len(inside) // CELLS_PER_STATE, min(len(inside), FEW_STATES)))
         means = MiniBatchKMeans(k, n_init=1, batch_size=4096, random_state=int(rng.integers(2**31)))
-        _, found_in = np.unique(means.fit_predict(parts[1][inside]), return_inverse=True)  # some may be empty
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different cells than groups
+            found = means.fit_predict(parts[1][inside])
+        _, found_in = np.unique(found, return_inverse=True)  # some may be empty
         member[inside], n = n + found_in, n + found_in.max() + 1
     size = np.bincount(member, minlength=n)
     groups = sp.csr_array((1 / size[member], (member, np.arange(len(rows)))), shape=(n, len(rows)))

@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import norm, rankdata
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeWarning
@@ -75,7 +76,9 @@ def agreement(
     n = {key: np.bincount(states.member[cells.rows[key][states.rows] >= 0], minlength=len(states.size)) for key in pair}
     wanted = int(np.clip(min(n[key].sum() for key in pair) / CELLS_PER_GROUP, MIN_GROUPS, MAX_GROUPS))
     means = KMeans(min(wanted, len(states.size)), n_init=3, random_state=seed)
-    group = means.fit_predict(states.hidden, sample_weight=states.size.astype(float))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different states than groups
+        group = means.fit_predict(states.hidden, sample_weight=states.size.astype(float))
     kept = [g for g in range(group.max() + 1) if min(n[key][group == g].sum() for key in pair) >= MIN_CELLS]
     found = edges.between(*pair)
     if not kept:

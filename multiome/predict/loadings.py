@@ -33,8 +33,8 @@ def directions(states: CellStates) -> Float[np.ndarray, "hidden direction"]:
     share = states.size / states.size.sum()
     centred = states.hidden - share @ states.hidden
     variance, vectors = np.linalg.eigh((centred * share[:, None]).T @ centred)
-    kept = np.flatnonzero(variance > LEAST_VARIANCE * variance[-1])[::-1][:MAX_DIRECTIONS]
-    return vectors[:, kept] / np.sqrt(variance[kept])
+    kept = np.flatnonzero(variance >= LEAST_VARIANCE * variance[-1])[::-1][:MAX_DIRECTIONS]
+    return vectors[:, kept] / np.sqrt(np.maximum(variance[kept], 1e-12))
 
 
 def loadings(

@@ -113,3 +113,15 @@ def test_scores_have_the_sign_of_the_regulation(judged, linked):
     sure = judged[judged["true"] & (judged["p"] < 0.05)]
     signs = regulation.loc[pd.MultiIndex.from_frame(sure[["source", "target"]])]
     assert (np.sign(sure["score"].to_numpy()) == signs.to_numpy()).mean() > 0.85
+
+
+@pytest.mark.filterwarnings("ignore:.*features are zero in every cell:multiome.MultiomeWarning")
+@pytest.mark.parametrize("n_cells", [4, 12, 40])
+def test_a_handful_of_cells_is_fitted_and_says_nothing(n_cells, quick_fit):
+    sim = mo.datasets.simulate(
+        n_cells=n_cells, modalities=("rna", "atac"), n_genes=40, n_peaks=60, n_types=2, n_batches=1, seed=0
+    )
+    graph = mo.GuidanceGraph.from_genome(sim.mdata["rna"], sim.mdata["atac"], window=100_000)
+    table = quick_fit(sim.mdata, graph=graph, steps=2).links().table
+    assert np.isfinite(table["score"]).all()
+    assert table["p"].isna().all()
