@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.goals import COST, CPU, Goal, TaskInfo
 from tests.benchmarks.graph_catalogue import GRAPH_TASKS, SNARE
+from tests.benchmarks.links_catalogue import LINK_TASKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -101,7 +102,7 @@ PAIRED_TASKS: dict[str, TaskInfo] = {
         dev=False,
     ),
 }
-TASKS = PAIRED_TASKS | GRAPH_TASKS
+TASKS = PAIRED_TASKS | GRAPH_TASKS | LINK_TASKS
 
 
 def data_folder() -> Path:
@@ -113,7 +114,8 @@ def reason_to_skip(name: str, *, dev: bool) -> str | None:
     """Why a task cannot be run here, or None."""
     if dev and not TASKS[name].dev:
         return "it has no development split (it is scored on the cells it was fitted on)"
-    file = TASKS[name].file
-    if file is not None and not (data_folder() / file).exists():
-        return f"no `{file}` in the data folder; set MULTIOME_BENCH_DATA to the folder that holds it"
+    files = [file for file in (TASKS[name].file, *TASKS[name].tables) if file is not None]
+    absent = [file for file in files if not (data_folder() / file).exists()]
+    if absent:
+        return f"no `{absent[0]}` in the data folder; set MULTIOME_BENCH_DATA to the folder that holds it"
     return None

@@ -31,6 +31,8 @@ class TaskInfo:
 
     file: str | None
     """The data file; None where each seed simulates its own data, and simple methods are measured beside ours."""
+    tables: tuple[str, ...] = ()
+    """Further files that it reads."""
     what: str
     """One line on the task."""
     goals: tuple[Goal, ...]

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.benchmarks.catalogue import REPOSITORY
 from tests.benchmarks.graph_catalogue import GRAPH_TASKS
+from tests.benchmarks.links_catalogue import LINK_TASKS
 
 Record = dict[str, Any]
 OURS = "multiome"
@@ -75,6 +76,9 @@ def recipe(task: str) -> str:
     folders = ["metrics"]
     if task in GRAPH_TASKS:
         names += ["graph_tasks", "graph_scores", "graph_baselines"]
+        folders += ["graph"]
+    if task in LINK_TASKS:
+        names += ["links_catalogue", "links_tasks", "links_scores", "links_baselines", "graph_tasks"]
         folders += ["graph"]
     own = [Path(__file__).with_name(f"{name}.py") for name in names]
     files = [file for folder in folders for file in sorted((REPOSITORY / "multiome" / folder).glob("*.py"))]

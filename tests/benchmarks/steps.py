@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks import graph_baselines, graph_ours, graph_tasks, ours, simulated_tasks
+from tests.benchmarks import (
+    graph_baselines,
+    graph_ours,
+    graph_tasks,
+    links_baselines,
+    links_ours,
+    links_tasks,
+    ours,
+    simulated_tasks,
+)
 from tests.benchmarks.baselines import baselines
 from tests.benchmarks.graph_catalogue import SHARES
 from tests.benchmarks.ours import Fit, Found
@@ -47,4 +56,8 @@ STEPS: dict[str, Steps] = {
     "cite_unpaired_spleen": Steps(graph_tasks.cite_unpaired, graph_ours.unpaired, graph_baselines.unpaired),
     "four_simulated": Steps(simulated_tasks.four_simulated, graph_ours.four),
     "type_in_one": Steps(simulated_tasks.type_in_one, graph_ours.type_in_one),
+    "links_simulated": Steps(links_tasks.simulated, links_ours.simulated),
+    "links_simulated_deep": Steps(links_tasks.simulated, links_ours.simulated),
+    "links_real_pbmc": Steps(links_tasks.real, links_ours.real, links_baselines.real),
+    "links_real_bmmc": Steps(links_tasks.real, links_ours.real, links_baselines.real),
 }
