@@ -36,11 +36,9 @@ def strengths(task: LinkTask) -> dict[str, np.ndarray]:
     r = np.abs(correlations(values, task))
     near = -task.pairs["distance"].to_numpy()
     weight = task.pairs["weight"].to_numpy()
-    seen = {mod: np.log(np.asarray(a.X.sum(0)).ravel() + 1) for mod, a in task.mods.items()}
-    peak, gene = ends(task)
     return {
         "distance": near,
-        "counts of peak and gene": seen["atac"][peak] + seen["rna"][gene],
+        "counts of peak and gene": task.pairs["counts"].to_numpy(),
         "abs r of pooled cells": r,
         "abs r of pooled cells x weight": r * weight,
     }

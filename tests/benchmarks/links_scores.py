@@ -13,7 +13,7 @@ from tests.benchmarks.scores import Scores
 TOP, LEAST = 0.1, 20
 """The share of the pairs that are the strongest, and how many they are at least."""
 N_BINS = 10
-"""Groups of pairs of about the same distance."""
+"""Groups of pairs of about the same distance, or counts."""
 
 
 def simulated(links: pd.DataFrame, true: np.ndarray) -> Scores:
@@ -37,7 +37,8 @@ def real(score: np.ndarray, pairs: pd.DataFrame) -> Scores:
     chosen, found = strongest(score), {}
     for table in TABLES:
         known = pairs[table].to_numpy(bool)
-        scored = enrichment(chosen, known) | {"at_distance": at_distance(chosen, known, pairs["distance"].to_numpy())}
+        alike = {f"at_{name}": over_alike(chosen, known, pairs[name].to_numpy()) for name in ("distance", "counts")}
+        scored = enrichment(chosen, known) | alike
         found |= {f"{table}_{name}": value for name, value in scored.items()}
     tested = pairs["perturbed"].notna().to_numpy()
     held = pairs["perturbed"][tested].to_numpy(bool)
@@ -72,10 +73,10 @@ def enrichment(chosen: np.ndarray, known: np.ndarray) -> Scores:
     return {"precision": hits / n_chosen, "odds": float(odds), "p": float(p)}
 
 
-def at_distance(chosen: np.ndarray, known: np.ndarray, distance: np.ndarray) -> float:
-    """Known pairs among the chosen, over what pairs of the same distances hold: 1 if distance explains all of it."""
-    cuts = np.unique(np.quantile(distance, np.linspace(0, 1, N_BINS + 1)[1:-1]))
-    group = np.searchsorted(cuts, distance, side="right")
+def over_alike(chosen: np.ndarray, known: np.ndarray, trait: np.ndarray) -> float:
+    """Known pairs among the chosen, over how many pairs with a similar trait would be: 1 if it explains all of them."""
+    cuts = np.unique(np.quantile(trait, np.linspace(0, 1, N_BINS + 1)[1:-1]))
+    group = np.searchsorted(cuts, trait, side="right")
     n = np.maximum(np.bincount(group), 1)
     expected = (np.bincount(group, known) / n)[group[chosen]].sum()
     return float(known[chosen].sum() / expected) if expected else 0.0

@@ -30,8 +30,9 @@ class LinkTask:
     mods: dict[str, ad.AnnData]
     graph: GuidanceGraph
     pairs: pd.DataFrame
-    """The graph's edges: ``peak``, ``gene``, ``distance``, ``weight``; ``true`` where they were simulated, else one
-    column per table that says which pairs it lists; ``perturbed`` is NaN where a pair was not tested."""
+    """The graph's edges: ``peak``, ``gene``, ``distance``, ``weight``, ``counts`` (log, of both ends); ``true`` where
+    they were simulated, else one column per table that says which pairs it lists; ``perturbed`` is NaN where a pair was
+    not tested."""
     batch_key: str | None = None
 
     def mdata(self) -> md.MuData:
@@ -53,7 +54,7 @@ def simulated(name: str, *, seed: int, dev: bool = False, n_cells: int = N_CELLS
     )  # fmt: skip
     mods = {mod: sim.mdata[mod].copy() for mod in ("rna", "atac")}
     graph = GuidanceGraph.from_genome(mods["rna"], mods["atac"], window=REACH)
-    pairs, edges = candidates(graph), sim.truth.edges
+    pairs, edges = candidates(graph, mods), sim.truth.edges
     edges = edges[(edges["source_modality"] == "atac") & (edges["target_modality"] == "rna")]
     pairs["true"] = pd.MultiIndex.from_frame(pairs[["peak", "gene"]]).isin(
         pd.MultiIndex.from_frame(edges[["source", "target"]])
@@ -65,7 +66,7 @@ def real(name: str) -> LinkTask:
     """All peaks near a gene, of those that were seen at all; and which pairs the tables list."""
     mods = {mod: a[:, np.asarray(a.X.sum(0)).ravel() > 0].copy() for mod, a in both(name, "atac").items()}
     graph = GuidanceGraph.from_genome(mods["rna"], mods["atac"], window=WINDOW)
-    pairs = candidates(graph)
+    pairs = candidates(graph, mods)
     places = mods["atac"].var
     for column, (file, _) in TABLES.items():
         pairs[column] = listed_pairs(pairs, places, pd.read_csv(data_folder() / file, sep="\t")) > 0
@@ -74,10 +75,12 @@ def real(name: str) -> LinkTask:
     return LinkTask(name, mods, graph, pairs, "batch" if TASKS[name].file == "bmmc_multiome_small.h5mu" else None)
 
 
-def candidates(graph: GuidanceGraph) -> pd.DataFrame:
-    """The edges of a graph of genes and peaks."""
+def candidates(graph: GuidanceGraph, mods: dict[str, ad.AnnData]) -> pd.DataFrame:
+    """The edges of a graph of genes and peaks, and how much was counted at their ends."""
     table = graph.table().rename(columns={"source": "gene", "target": "peak"})
-    return table[["peak", "gene", "distance", "weight"]].copy()
+    seen = {mod: pd.Series(np.log1p(np.asarray(a.X.sum(0)).ravel()), a.var_names) for mod, a in mods.items()}
+    counts = seen["atac"][table["peak"]].to_numpy() + seen["rna"][table["gene"]].to_numpy()
+    return table[["peak", "gene", "distance", "weight"]].assign(counts=counts)
 
 
 def listed_pairs(

@@ -60,9 +60,9 @@ def test_what_distance_explains(rng):
     known = rng.random(20_000) < 0.4 * (distance < 20_000)
     near = links_scores.strongest(-distance)
     assert links_scores.enrichment(near, known)["odds"] > 4
-    assert links_scores.at_distance(near, known, distance) == pytest.approx(1, abs=0.1)
+    assert links_scores.over_alike(near, known, distance) == pytest.approx(1, abs=0.1)
     better = links_scores.strongest(known + rng.random(20_000))
-    assert links_scores.at_distance(better, known, distance) == pytest.approx(1 / 0.4, rel=0.1)
+    assert links_scores.over_alike(better, known, distance) == pytest.approx(1 / 0.4, rel=0.1)
 
 
 def test_scores_of_known_links():
