@@ -129,7 +129,7 @@ def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -
         else:
             reason = (
                 f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree "
-                f"with the counts no better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = "
+                f"with the counts hardly better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = "
                 f"{row['p']:.2g})."
             )
         warnings.warn(

@@ -6,13 +6,14 @@ import warnings
 
 import mudata as md
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
 import multiome as mo
 from multiome.errors import MultiomeError
 from multiome.predict.cell_states import group_cells
-from multiome.predict.consistency import agreement, compare, levels, standardised
+from multiome.predict.consistency import agreement, compare, levels, standardised, warn_inconsistent
 
 COLUMNS = ["modality", "other", "edges", "decoys", "both", "groups", "score", "p"]
 
@@ -145,3 +146,26 @@ def test_changing_the_table_leaves_the_model_alone(linked):
 def test_no_graph_no_consistency(model):
     with pytest.raises(MultiomeError, match=r"fitted without a guidance graph; fit\(mdata, graph="):
         _ = model.consistency
+
+
+def told(**values):
+    row = {"modality": "rna", "other": "atac", "edges": 900, "decoys": 90, "both": 0, "groups": 12, "score": 0.2}
+    return pd.DataFrame([row | {"p": 0.001} | values])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"p": 0.2, "score": 0.03}, r"900 edges agree with the counts hardly better than 90 false ones \(score 0.030"),
+        ({"p": np.nan, "score": np.nan, "decoys": 3}, "900 edges of the guidance graph and 3 decoys are too few"),
+        ({"p": np.nan, "score": np.nan, "groups": 2}, "only 2 groups of similar cells have at least 10 of both"),
+    ],
+)
+def test_unpaired_cells_that_do_not_bear_the_graph_out_are_mentioned(values, message):
+    with pytest.warns(mo.MultiomeWarning, match=message):
+        warn_inconsistent(told(**values), [("rna", "atac")])
+
+
+def test_nothing_is_said_of_a_graph_that_is_borne_out_or_of_paired_cells():
+    warn_inconsistent(told(), [("rna", "atac")])
+    warn_inconsistent(told(p=0.5), [])
