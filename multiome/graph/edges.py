@@ -90,6 +90,11 @@ class EdgesBetween(NamedTuple):
     a: Int[np.ndarray, " edge"]
     b: Int[np.ndarray, " edge"]
 
+    def sorted(self) -> EdgesBetween:
+        """The same, by the feature of the first modality."""
+        order = np.argsort(self.a, kind="stable")
+        return EdgesBetween(*(column[order] for column in self))
+
 
 def within(positions: Int[np.ndarray, " edge"], span: slice) -> Bool[np.ndarray, " edge"]:
     """Which positions lie in a span."""

@@ -29,7 +29,7 @@ MIN_GROUPS, MAX_GROUPS, CELLS_PER_GROUP = 5, 20, 100
 MIN_CELLS = 10
 """Cells of either modality in a group that counts."""
 MIN_DECOYS = 20
-"""With fewer, nothing can be said."""
+"""With fewer, nothing can be said, and links have no p."""
 LEVEL = 0.01
 """With a larger p, a warning."""
 

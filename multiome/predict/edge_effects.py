@@ -45,19 +45,20 @@ def edge_effects(
     kinds
         Kind of each modality.
     """
-    causes = {key: np.concatenate([b for _, b, _ in loadings(vae, cells, states, key)]) for key in edges.sizes}
+    pairs = [sorted(pair, key=lambda key: kinds[key] != RESPONDS) for pair in edges.pairs()]
+    causes = {
+        key: np.concatenate([values for _, values, _ in loadings(vae, cells, states, key)])
+        for key in {cause for _, cause in pairs}
+    }
     effects = np.zeros(len(edges.row), dtype=np.float32)
-    for pair in edges.pairs():
-        response, cause = sorted(pair, key=lambda key: kinds[key] != RESPONDS)
-        found = edges.between(response, cause)
-        order = np.argsort(found.a, kind="stable")
-        index, a, b = found.edge[order], found.a[order], found.b[order]
-        weight = np.abs(edges.weight[index]).astype(float)
+    for response in {response for response, _ in pairs}:
+        asked = [(cause, edges.between(response, cause).sorted()) for one, cause in pairs if one == response]
         for some, values, information in loadings(vae, cells, states, response):
-            inside = slice(*np.searchsorted(a, (some.start, some.stop)))
-            effects[index[inside]] = regress(
-                values, information, causes[cause][b[inside]], response=a[inside] - some.start, weight=weight[inside]
-            )
+            for cause, found in asked:
+                inside = slice(*np.searchsorted(found.a, (some.start, some.stop)))
+                edge, a, b = (column[inside] for column in found)
+                weight = np.abs(edges.weight[edge]).astype(float)
+                effects[edge] = regress(values, information, causes[cause][b], response=a - some.start, weight=weight)
     return effects
 
 

@@ -11,13 +11,11 @@ from jaxtyping import Float
 
 from multiome.errors import MultiomeError, check_whole, listed
 from multiome.graph.vertex_places import places_by_modality
+from multiome.predict.consistency import MIN_DECOYS
 from multiome.predict.edge_effects import RESPONDS
 from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links
 from multiome.predict.multiple_tests import bh
-
-MIN_DECOYS = 20
-"""With fewer, there is no p."""
 
 
 def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) -> Links:
