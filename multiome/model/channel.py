@@ -13,6 +13,7 @@ from multiome.model.components import principal_components
 from multiome.model.config import ModelConfig
 from multiome.nn.decoder import Head
 from multiome.nn.encoder import CellEncoder, Projection
+from multiome.nn.scores import EmbeddingScores
 from multiome.types import SparseRows
 
 
@@ -28,19 +29,29 @@ class Channel(nn.Module):
         self.median_depth = spec.median_depth
         self.transform = modality.transform(n_features)
         self.projection = Projection(torch.zeros(n_features, n_components), torch.zeros(n_features))
-        self.encoder = CellEncoder(n_components, config.n_latent, n_hidden=config.n_hidden, dropout=config.dropout)
+        n_scores = config.n_features_latent if config.embedding_scores and modality.transform.scored else 0
+        self.scores = EmbeddingScores(n_features, n_scores) if n_scores else None
+        self.encoder = CellEncoder(
+            n_scores + n_components, config.n_latent, n_hidden=config.n_hidden, dropout=config.dropout
+        )
+        self.encoder.mute(n_scores)
         self.head = Head(n_features, config.n_features_latent, n_outputs=modality.likelihood.n_outputs)
+        self.shared: Tensor | None = None
+        """Embeddings that a guidance graph makes of the head's own, while there is one."""
         self.likelihood = modality.likelihood(n_features)
 
     def initialise(self, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None) -> None:
         """Set statistics, components and the average profile from training cells."""
         self.transform.fit(rows, coverage)
-        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage)
+        seen = self.seen(rows, exposure, coverage)
         loadings, centre = principal_components(seen, self.n_own)
         self.projection.loadings.zero_()
         self.projection.loadings[:, : loadings.shape[1]] = loadings
         self.projection.centre.copy_(centre)
         self.likelihood.initialise(rows, exposure if coverage is None else coverage)
+        if self.scores is not None:
+            scored = self.transform.to_score(rows, seen, depth=exposure * self.median_depth)
+            self.scores.average.copy_(scored.column_sum() / len(rows))
 
     def borrow(
         self,
@@ -58,7 +69,7 @@ class Channel(nn.Module):
         self.projection.loadings[:, self.n_own :] = loadings
         scores = self.components(rows, exposure, coverage)[:, self.n_own :]
         self.projection.loadings[:, self.n_own :] /= scores.std(0, correction=0).clamp_min(1e-6)
-        self.encoder.start_as(lender.encoder)
+        self.encoder.start_as(lender.encoder, n_shared=lender.n_own)
         with torch.no_grad():
             self.head.embedding.zero_()
 
@@ -70,8 +81,17 @@ class Channel(nn.Module):
         found: Bool[Tensor, " feature"] | None = None,
     ) -> Float[Tensor, "cell component"]:
         """Principal component scores."""
-        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
-        return self.projection(seen, found)
+        return self.projection(self.seen(rows, exposure, coverage, found), found)
+
+    def seen(
+        self,
+        rows: SparseRows,
+        exposure: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None,
+        found: Bool[Tensor, " feature"] | None = None,
+    ) -> SparseRows:
+        """Transformed values."""
+        return self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
 
     def encode(
         self,
@@ -81,7 +101,13 @@ class Channel(nn.Module):
         found: Bool[Tensor, " feature"] | None = None,
     ) -> Normal:
         """The expert q(z | x_m)."""
-        return self.encoder(self.components(rows, exposure, coverage, found))
+        seen = self.seen(rows, exposure, coverage, found)
+        inputs = self.projection(seen, found)
+        if self.scores is not None:
+            embedding = (self.head.embedding if self.shared is None else self.shared).detach().mean(0)
+            scored = self.transform.to_score(rows, seen, depth=exposure * self.median_depth)
+            inputs = torch.cat([self.scores(scored, embedding, found), inputs], -1)
+        return self.encoder(inputs)
 
     def decode(
         self,

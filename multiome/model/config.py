@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from multiome.errors import check_probability, keep_whole
+from multiome.errors import check_flag, check_probability, keep_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,13 @@ class ModelConfig:
     """Dimensions of the feature embeddings that all decoders use."""
     n_batch_latent: int = 8
     """Dimensions of the learned embedding of each experimental covariate (decoder only)."""
+    embedding_scores: bool = True
+    """Whether the encoders of RNA, ATAC and methylation see, beside principal components, how the values of a cell
+    weigh the feature embeddings."""
     dropout: float = 0.1
     """Probability of dropping a hidden unit while training."""
 
     def __post_init__(self) -> None:
         keep_whole(self, "n_latent", "n_hidden", "n_features_latent", "n_batch_latent")
+        check_flag("embedding_scores", self.embedding_scores)
         check_probability("dropout", self.dropout)

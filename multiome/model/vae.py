@@ -76,11 +76,18 @@ class MultiomeVAE(nn.Module):
             return {}
         return self.graph({key: self.channel(key).head.embedding for key in self.keys}, sampled)
 
+    def share(self) -> None:
+        """Show the encoders the feature embeddings that the guidance graph, if there is one, makes now."""
+        with torch.no_grad():
+            for key, embedding in self.features().items():
+                self.channel(key).shared = embedding
+
     def settle(self) -> None:
         """Keep the feature embeddings that the guidance graph makes; from then on they stand without it."""
         with torch.no_grad():
             for key, embedding in self.features().items():
                 self.channel(key).head.embedding.copy_(embedding)
+                self.channel(key).shared = None
         self.graph = None
 
     def exposure(self, batch: Batch, key: str, features: Int[Tensor, " feature"] | None) -> Tensor:

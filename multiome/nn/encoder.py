@@ -15,6 +15,10 @@ MIN_SCALE = 0.02
 """No expert is surer than this; keeps precisions finite."""
 
 
+FROM_INPUTS = ("network.linear.weight", "network.mlp.0.weight")
+"""The weights that meet an encoder's inputs."""
+
+
 class Projection(nn.Module):
     """Centred values times fixed loadings; a feature that is missing, or dropped, contributes nothing."""
 
@@ -43,16 +47,24 @@ class CellEncoder(nn.Module):
         super().__init__()
         self.network = ResidualMLP(n_in, 2 * n_latent, n_hidden=n_hidden, dropout=dropout)
 
-    def start_as(self, other: CellEncoder) -> None:
-        """Be another encoder of its last inputs, which are all that the other sees; the first say nothing yet."""
+    def mute(self, n: int) -> None:
+        """Let the first ``n`` inputs of a new encoder say nothing yet; the others start as if they were alone."""
+        with torch.no_grad():
+            for name in FROM_INPUTS:
+                weight = self.get_parameter(name)
+                weight[:, :n] = 0
+                weight *= (weight.shape[1] / (weight.shape[1] - n)) ** 0.5
+
+    def start_as(self, other: CellEncoder, *, n_shared: int) -> None:
+        """Be another encoder of the last ``n_shared`` inputs of both; the inputs before them say nothing yet."""
         theirs = dict(other.named_parameters())
         with torch.no_grad():
             for name, weight in self.named_parameters():
-                if weight.shape == theirs[name].shape:
-                    weight.copy_(theirs[name])
+                if name in FROM_INPUTS:
+                    weight[:, :-n_shared] = 0
+                    weight[:, -n_shared:] = theirs[name][:, -n_shared:]
                 else:
-                    weight[:, : -theirs[name].shape[1]] = 0
-                    weight[:, -theirs[name].shape[1] :] = theirs[name]
+                    weight.copy_(theirs[name])
 
     def forward(self, components: Float[Tensor, "cell component"]) -> Normal:
         loc, raw = self.network(components).chunk(2, dim=-1)

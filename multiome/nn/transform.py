@@ -19,6 +19,8 @@ class InputTransform(nn.Module, ABC):
 
     thins: bool = True
     """Whether values are counts, of which training may keep a random part."""
+    scored: bool = False
+    """Whether encoders also see embedding scores; of few, well measured features components say everything."""
 
     def __init__(self, n_features: int) -> None:
         super().__init__()
@@ -26,6 +28,10 @@ class InputTransform(nn.Module, ABC):
 
     def fit(self, rows: SparseRows, coverage: SparseRows | None = None) -> None:
         """Set the statistics from training cells."""
+
+    def to_score(self, rows: SparseRows, seen: SparseRows, *, depth: Float[Tensor, "cell 1"]) -> SparseRows:
+        """What embedding scores are made of: the transformed values ``seen``, unless a kind says otherwise."""
+        return seen
 
     @abstractmethod
     def forward(
@@ -44,7 +50,17 @@ class InputTransform(nn.Module, ABC):
         """
 
 
-class LogNormalise(InputTransform):
+class CountTransform(InputTransform):
+    """Counts of many features, few of them in any one cell."""
+
+    scored = True
+
+    def to_score(self, rows: SparseRows, seen: SparseRows, *, depth: Float[Tensor, "cell 1"]) -> SparseRows:
+        """Counts over depth."""
+        return rows.with_values(rows.values / depth.clamp_min(1)[rows.rows, 0])
+
+
+class LogNormalise(CountTransform):
     """``log1p(scale * x / depth)``, RNA's usual transform."""
 
     def __init__(self, n_features: int, *, scale: float = 1e4) -> None:
@@ -62,7 +78,7 @@ class LogNormalise(InputTransform):
         return rows.with_values(torch.log1p(self.scale * rows.values / depth.clamp_min(1)[rows.rows, 0]))
 
 
-class TfIdf(InputTransform):
+class TfIdf(CountTransform):
     """``log1p(1e4 * x / depth) * log1p(n_cells / (1 + n_cells_with_peak))``, ATAC's usual transform."""
 
     inverse_frequency: Tensor
@@ -108,6 +124,7 @@ class CentredLogRatio(InputTransform):
 class MethylationResidual(InputTransform):
     """Methylated share of each covered site minus the site's mean, scaled up for the sites that were not covered."""
 
+    scored = True
     site_mean: Tensor
 
     def __init__(self, n_features: int) -> None:

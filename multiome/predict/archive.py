@@ -24,7 +24,7 @@ from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.fitted import Fitted
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 4
+FORMAT = 5
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 
 
@@ -89,7 +89,8 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         )
     try:
         spec = DataSpec.from_json(json.loads(members["spec.json"]))
-        config = ModelConfig(**json.loads(members["config.json"]))
+        # encoders saw components alone before format 5
+        config = ModelConfig(**({"embedding_scores": label["format"] >= 5} | json.loads(members["config.json"])))
         depth = DepthModel.from_json(json.loads(members["depth.json"]))
         shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
         if label["format"] > 1:

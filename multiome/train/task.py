@@ -26,6 +26,10 @@ ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
 while the guidance graph has not yet told which state is which, cell types are matched at random."""
 
 
+SHARE_EVERY = 10
+"""Steps after which encoders see the feature embeddings that the guidance graph has come to make."""
+
+
 class IntegrationTask(pl.LightningModule):
     """ELBO of all modalities, given all or a random part of them, and CLIP between them."""
 
@@ -122,6 +126,8 @@ class IntegrationTask(pl.LightningModule):
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if batch_idx % SHARE_EVERY == 0:
+            self.vae.share()
         losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)
         total = self.total(losses)
         if not torch.isfinite(total):
@@ -133,6 +139,8 @@ class IntegrationTask(pl.LightningModule):
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx == 0:  # the weights have changed places with their average
+            self.vae.share()
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(batch_idx)
             losses = self.losses(batch, keep=1, feature_dropout=0)

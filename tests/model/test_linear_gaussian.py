@@ -81,7 +81,7 @@ def exact() -> Exact:
     continuous = {"rna": mo.RNA.continuous(), "prot": mo.PROTEIN.continuous()}
     kinds = {key: replace(modality, n_components=N_LATENT) for key, modality in continuous.items()}
     spec, cells = prepare(mdata, modalities=kinds, batch_key=None, drop_empty=False)
-    size = mo.ModelConfig(n_latent=N_LATENT, n_features_latent=N_LATENT, n_hidden=4)
+    size = mo.ModelConfig(n_latent=N_LATENT, n_features_latent=N_LATENT, n_hidden=4, embedding_scores=False)
     vae = MultiomeVAE(spec, size).eval()
     loadings, spread, mean = {}, {}, {}
     with torch.no_grad():

@@ -66,8 +66,20 @@ def test_expert_is_never_too_sure():
 def test_an_encoder_may_start_as_another_of_its_last_inputs():
     theirs, mine = (CellEncoder(n, 4, n_hidden=8, dropout=0.0) for n in (3, 5))
     torch.nn.init.normal_(theirs.network.mlp[-1].weight)
-    mine.start_as(theirs)
+    mine.start_as(theirs, n_shared=3)
     own, shared = torch.randn(6, 2), torch.randn(6, 3)
     torch.testing.assert_close(mine(torch.cat([own, shared], 1)).loc, theirs(shared).loc)
     mine(torch.cat([own, shared], 1)).loc.square().sum().backward()
     assert mine.network.linear.weight.grad[:, :2].abs().max() > 0, "what it is blind to at first it can learn"
+
+
+def test_muted_inputs_say_nothing_and_the_others_start_as_if_they_were_alone():
+    torch.manual_seed(0)
+    alone, more = (CellEncoder(n, 40, n_hidden=400, dropout=0.0) for n in (20, 100))
+    more.mute(80)
+    mine, other = torch.randn(6, 80), torch.randn(300, 20)
+    torch.testing.assert_close(more(torch.cat([mine, other[:6]], 1)).loc, more(torch.cat([0 * mine, other[:6]], 1)).loc)
+    size = [
+        encoder(x).loc.std() for encoder, x in ((alone, other), (more, torch.cat([mine[:1].expand(300, -1), other], 1)))
+    ]
+    torch.testing.assert_close(size[1], size[0], rtol=0.1, atol=0)
