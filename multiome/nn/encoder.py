@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -53,7 +55,7 @@ class CellEncoder(nn.Module):
             for name in FROM_INPUTS:
                 weight = self.get_parameter(name)
                 weight[:, :n] = 0
-                weight *= (weight.shape[1] / (weight.shape[1] - n)) ** 0.5
+                weight.mul_(math.sqrt(weight.shape[1] / (weight.shape[1] - n)))
 
     def start_as(self, other: CellEncoder, *, n_shared: int) -> None:
         """Be another encoder of the last ``n_shared`` inputs of both; the inputs before them say nothing yet."""
