@@ -43,14 +43,15 @@ class Channel(nn.Module):
     def initialise(self, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None) -> None:
         """Set statistics, components and the average profile from training cells."""
         self.transform.fit(rows, coverage)
-        seen = self.seen(rows, exposure, coverage)
+        depth = exposure * self.median_depth
+        seen = self.transform(rows, depth=depth, coverage=coverage)
         loadings, centre = principal_components(seen, self.n_own)
         self.projection.loadings.zero_()
         self.projection.loadings[:, : loadings.shape[1]] = loadings
         self.projection.centre.copy_(centre)
         self.likelihood.initialise(rows, exposure if coverage is None else coverage)
         if self.scores is not None:
-            scored = self.transform.to_score(rows, seen, depth=exposure * self.median_depth)
+            scored = self.transform.to_score(rows, seen, depth=depth)
             self.scores.average.copy_(scored.column_sum() / len(rows))
 
     def borrow(
@@ -81,17 +82,8 @@ class Channel(nn.Module):
         found: Bool[Tensor, " feature"] | None = None,
     ) -> Float[Tensor, "cell component"]:
         """Principal component scores."""
-        return self.projection(self.seen(rows, exposure, coverage, found), found)
-
-    def seen(
-        self,
-        rows: SparseRows,
-        exposure: Float[Tensor, "cell 1"],
-        coverage: SparseRows | None,
-        found: Bool[Tensor, " feature"] | None = None,
-    ) -> SparseRows:
-        """Transformed values."""
-        return self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
+        seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
+        return self.projection(seen, found)
 
     def encode(
         self,
@@ -101,11 +93,12 @@ class Channel(nn.Module):
         found: Bool[Tensor, " feature"] | None = None,
     ) -> Normal:
         """The expert q(z | x_m)."""
-        seen = self.seen(rows, exposure, coverage, found)
+        depth = exposure * self.median_depth
+        seen = self.transform(rows, depth=depth, coverage=coverage, found=found)
         inputs = self.projection(seen, found)
         if self.scores is not None:
             embedding = (self.head.embedding if self.shared is None else self.shared).detach().mean(0)
-            scored = self.transform.to_score(rows, seen, depth=exposure * self.median_depth)
+            scored = self.transform.to_score(rows, seen, depth=depth)
             inputs = torch.cat([self.scores(scored, embedding, found), inputs], -1)
         return self.encoder(inputs)
 
