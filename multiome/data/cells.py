@@ -114,6 +114,18 @@ def connected(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str
     return together
 
 
+def apart_in(observed: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+    """Pairs of modalities that not even others connect through cells that have both; a few cells connect nothing."""
+    pairs = list(combinations(observed, 2))
+    shared = [
+        (a, b)
+        for a, b in pairs
+        if (observed[a] & observed[b]).sum() > FEW_SHARED * min(observed[a].sum(), observed[b].sum())
+    ]
+    together = connected(observed, shared)
+    return [(a, b) for a, b in pairs if b not in together[a]]
+
+
 def check_pairing(cells: Cells, joined: Collection[tuple[str, str]] = ()) -> None:
     """Modalities must be connected through shared cells, or by a guidance graph.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from multiome.data.cells import apart_in
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidModelFile
@@ -18,7 +19,6 @@ from multiome.model.vae import MultiomeVAE
 from multiome.predict.cell_states import group_cells
 from multiome.predict.consistency import consistency, warn_inconsistent
 from multiome.predict.edge_effects import edge_effects
-from multiome.train.loop import apart_in
 
 EDGE_FIELDS = ("source", "target", "weight", "row", "is_decoy")
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 
-from multiome.data.cells import FEW_SHARED, connected
+from multiome.data.cells import apart_in
 from multiome.data.dataset import CellDataset
 from multiome.model.vae import MultiomeVAE
 from multiome.train.callbacks import AverageWeights, History
@@ -79,18 +78,6 @@ def train(
     vae.settle()
     vae.eval()
     return history.table()
-
-
-def apart_in(observed: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
-    """Pairs of modalities that not even others connect through cells that have both; a few cells connect nothing."""
-    pairs = list(combinations(observed, 2))
-    shared = [
-        (a, b)
-        for a, b in pairs
-        if (observed[a] & observed[b]).sum() > FEW_SHARED * min(observed[a].sum(), observed[b].sum())
-    ]
-    together = connected(observed, shared)
-    return [(a, b) for a, b in pairs if b not in together[a]]
 
 
 @contextmanager

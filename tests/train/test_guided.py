@@ -8,9 +8,9 @@ import torch
 
 import multiome as mo
 from multiome.data.build import prepare
+from multiome.data.cells import apart_in
 from multiome.data.guided import guided, joined_pairs
 from multiome.train.begin import begin
-from multiome.train.loop import apart_in
 
 pytestmark = pytest.mark.filterwarnings(  # a few dozen decoys cannot tell much
     "ignore:'rna' and 'atac' were measured in different cells:multiome.MultiomeWarning"
