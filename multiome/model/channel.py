@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from pyro.distributions.torch_distribution import TorchDistributionMixin
@@ -54,20 +55,23 @@ class Channel(nn.Module):
             scored = self.transform.to_score(rows, seen, depth=depth)
             self.scores.average.copy_(scored.column_sum() / len(rows))
 
+    @property
+    def own_loadings(self) -> Float[np.ndarray, "feature own"]:
+        """Loadings of the modality's own components."""
+        return self.projection.loadings[:, : self.n_own].numpy()
+
+    def show(self, loadings: Float[np.ndarray, "feature borrowed"]) -> None:
+        """Show the encoder another modality's components too."""
+        self.projection.loadings[:, self.n_own :] = torch.from_numpy(loadings)
+
     def borrow(
-        self,
-        lender: Channel,
-        loadings: Float[Tensor, "feature borrowed"],
-        rows: SparseRows,
-        exposure: Float[Tensor, "cell 1"],
-        coverage: SparseRows | None,
+        self, lender: Channel, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None
     ) -> None:
-        """Show the encoder another modality's components too; training cells' scores have variance 1.
+        """Begin with what the encoder is shown of another modality; training cells' scores get variance 1.
 
         It starts as the lender's encoder of these components, and its features start as their neighbours say: had each
         modality random weights of its own, they would arrange their cells apart and no longer find each other.
         """
-        self.projection.loadings[:, self.n_own :] = loadings
         scores = self.components(rows, exposure, coverage)[:, self.n_own :]
         self.projection.loadings[:, self.n_own :] /= scores.std(0, correction=0).clamp_min(1e-6)
         self.encoder.start_as(lender.encoder, n_shared=lender.n_own)

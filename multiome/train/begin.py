@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
+from multiome.data.cells import apart_in
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
 from multiome.graph.edges import FeatureEdges
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
+from multiome.train.matching import matched, without_depth
 from multiome.types import Batch
 
 MAX_CELLS = 20_000
 """Statistics and components are computed on at most so many training cells per modality."""
+MAX_MATCHED = 4_000
+"""Cells of either modality that are compared, each with each, where no cell has both."""
 
 
 def begin(
@@ -35,17 +42,8 @@ def begin(
         batch = cells.take(some[key])
         vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key))
         surprise[key] = mean_surprise(vae, cells.take(rng.permutation(some[key])[:500]), key)
-    for key, s in spec.modalities.items():
-        if edges is not None and s.lender is not None:
-            batch, lender = cells.take(some[key]), vae.channel(s.lender)
-            borrowed = edges.average(key, over=s.lender) @ lender.projection.loadings[:, : lender.n_own].numpy()
-            vae.channel(key).borrow(
-                lender,
-                torch.from_numpy(borrowed).float(),
-                batch.counts[key],
-                batch.exposure[key],
-                batch.coverage.get(key),
-            )
+    if edges is not None:
+        lend(vae, spec, cells, edges, some)
     typical = float(np.exp(np.mean(np.log(list(surprise.values())))))
     vae.weights = {key: (typical / value) ** balance for key, value in surprise.items()}
     return vae
@@ -54,6 +52,42 @@ def begin(
 def some_of(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """At most `MAX_CELLS` of the rows, in order."""
     return np.sort(rng.choice(rows, MAX_CELLS, replace=False)) if len(rows) > MAX_CELLS else rows
+
+
+def lend(
+    vae: MultiomeVAE,
+    spec: DataSpec,
+    cells: CellDataset,
+    edges: FeatureEdges,
+    some: Mapping[str, np.ndarray],
+) -> None:
+    """Encoders begin with what the graph tells of the components of the modality that lends them."""
+    apart = [set(pair) for pair in apart_in({key: cells.observed(key) for key in vae.keys})]
+    for key, s in spec.modalities.items():
+        if s.lender is None:
+            continue
+        channel, lender = vae.channel(key), vae.channel(s.lender)
+        near, lent = edges.average(key, over=s.lender), lender.own_loadings
+        if {key, s.lender} in apart:
+            channel.show(near @ (lent - lent.mean(0)))  # the mean over genes would follow depth
+            few = {k: cells.take(some[k][:: math.ceil(len(some[k]) / MAX_MATCHED)]) for k in (key, s.lender)}
+            channel.show(channel.own_loadings @ match(vae, few, key, s.lender))
+        else:
+            channel.show(near @ lent)
+        batch = cells.take(some[key])
+        channel.borrow(lender, batch.counts[key], batch.exposure[key], batch.coverage.get(key))
+
+
+def match(vae: MultiomeVAE, few: Mapping[str, Batch], key: str, lender: str) -> np.ndarray:
+    """Weights by which components of a modality tell those of a lender measured in other cells.
+
+    What the modality's encoder is shown of the lender so far is the first guess.
+    """
+    scores = {
+        k: vae.channel(k).components(b.counts[k], b.exposure[k], b.coverage.get(k)).numpy() for k, b in few.items()
+    }
+    own, guess = np.split(scores[key], [vae.channel(key).n_own], axis=1)
+    return matched(scores[lender], own, without_depth(guess, few[key].exposure[key].numpy().ravel()))
 
 
 @torch.no_grad()
