@@ -37,7 +37,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-bench: $(VENV)/.installed-test  ## score the tasks on real data (MULTIOME_BENCH_DATA)
+bench: $(VENV)/.installed-bench  ## score the tasks on real data (MULTIOME_BENCH_DATA)
 	$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 docs: $(VENV)/.installed-test  ## check the links of README.md and docs/, and run what they show

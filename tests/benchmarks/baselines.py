@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
@@ -36,7 +37,9 @@ def baselines(task: Task) -> dict[str, Scores]:
             return {"mean methylation": scores.culture(level, label, "joint") | scores.culture(level, label, "met")}
         case _:
             donor, label = task.labels("batch", "test"), task.labels("cell_type", "test")
-            return {method: scores.integration(z, donor, label) for method, z in principal_components(task).items()}
+            spaces = principal_components(task)
+            spaces |= {f"{method}, harmony": harmony(z, donor) for method, z in spaces.items()}
+            return {method: scores.integration(z, donor, label) for method, z in spaces.items()}
 
 
 def protein_predictions(task: Task, *, n_nets: int = 5) -> dict[str, np.ndarray]:
@@ -116,6 +119,14 @@ def principal_components(task: Task) -> dict[str, np.ndarray]:
         other = project(tfidf(task.mods["atac"].X, task.train), task.train, 51)[:, 1:]  # the first is depth
     both = np.hstack([z / np.sqrt(z.var(0).sum()) for z in (rna, other)])  # either modality has the same variance
     return {"pca rna": rna, "pca both": PCA(50, random_state=0).fit_transform(both)}
+
+
+def harmony(z: np.ndarray, batch: np.ndarray) -> np.ndarray:
+    """The same components with the experimental batches corrected (Korsunsky et al. 2019)."""
+    import harmonypy  # of the extra `bench`
+
+    found = harmonypy.run_harmony(z.astype(float), pd.DataFrame({"batch": batch}), "batch", verbose=False)
+    return np.asarray(found.Z_corr)
 
 
 def ridge(x: np.ndarray, y: sp.csr_array, new: np.ndarray, penalty: float = 100.0) -> np.ndarray:
