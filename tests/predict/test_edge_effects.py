@@ -11,9 +11,23 @@ import multiome as mo
 from multiome.graph.edges import edges_among
 from multiome.predict import loadings
 from multiome.predict.cell_states import group_cells
-from multiome.predict.edge_effects import EFFECT_SD, UNEXPLAINED, edge_effects, regress
+from multiome.predict.edge_effects import (
+    AGAINST,
+    EFFECT_SD,
+    LEAST_TOLD,
+    UNEXPLAINED,
+    edge_effects,
+    more_than_noise,
+    most_probable,
+    regress,
+)
 
 N_DIRECTIONS = 5
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -25,25 +39,71 @@ def problem() -> dict[str, np.ndarray]:
         "values": rng.normal(size=(6, N_DIRECTIONS)),
         "information": 30 * root @ root.transpose(0, 2, 1) + np.eye(N_DIRECTIONS),
         "causes": rng.normal(size=(7, N_DIRECTIONS)),
+        "told": rng.uniform(0.2, 1, 7),
         "response": np.array([0, 0, 1, 3, 3, 3, 5]),
-        "weight": rng.uniform(0.1, 1, 7),
+        "weight": rng.uniform(0.1, 1, 7) * [1, -1, 1, 1, -1, 1, 1],
     }
 
 
-def dense(values, information, causes, *, response, weight) -> np.ndarray:
-    """The posterior mean of normal coefficients, written out with the whole covariance of what was seen."""
+def dense(values, information, causes, *, told, response, weight, side) -> np.ndarray:
+    """The posterior mean of normal coefficients, written out with the whole covariance of what was seen.
+
+    ``side``: on which side of 0 each coefficient is known to lie.
+    """
     found = np.zeros(len(response))
     for gene in set(response):
         of = np.flatnonzero(response == gene)
         x = (causes[of] / np.linalg.norm(causes[of], axis=1, keepdims=True)).T
         noise = np.linalg.inv(information[gene]) + UNEXPLAINED**2 * np.eye(N_DIRECTIONS)
-        prior = EFFECT_SD**2 * np.diag(weight[of])
-        found[of] = prior @ x.T @ np.linalg.inv(x @ prior @ x.T + noise) @ values[gene]
+        sd = EFFECT_SD * told[of] * np.where(side[of] == np.sign(weight[of]), 1, AGAINST)
+        prior = np.diag(sd**2 * np.abs(weight[of]))
+        found[of] = told[of] * (prior @ x.T @ np.linalg.inv(x @ prior @ x.T + noise) @ values[gene])
     return found
 
 
 def test_generalised_least_squares(problem):
-    np.testing.assert_allclose(regress(**problem), dense(**problem), rtol=1e-10)
+    found = regress(**problem)
+    assert len(set(np.sign(found) * np.sign(problem["weight"]))) == 2  # some with, some against the edge's sign
+    np.testing.assert_allclose(found, dense(**problem, side=np.sign(found)), rtol=1e-10)
+
+
+def test_the_most_probable_effects(rng):
+    """No other coefficients, near or far, have a larger posterior."""
+    root = rng.normal(size=(4, 6))
+    precision, evidence, sd, sign = (
+        root @ root.T,
+        rng.normal(size=4) * 3,
+        np.full(4, 0.5),
+        np.array([1.0, 1.0, -1.0, -1.0]),
+    )
+
+    def log_posterior(b):
+        prior = b / np.where(b * sign < 0, AGAINST * sd, sd)
+        return evidence @ b - b @ precision @ b / 2 - prior @ prior / 2
+
+    best = most_probable(precision, evidence, sd, sign)
+    others = best + rng.normal(size=(2_000, 4)) * np.geomspace(1e-3, 3, 2_000)[:, None]
+    assert max(map(log_posterior, others)) < log_posterior(best)
+
+
+def test_an_effect_against_the_sign_is_drawn_further_towards_zero():
+    with_it, against = (
+        most_probable(np.eye(1), np.ones(1), np.ones(1), np.array([float(sign)]))[0] for sign in (1, -1)
+    )
+    assert with_it == pytest.approx(1 / 2)
+    assert against == pytest.approx(1 / (1 + 1 / AGAINST**2))
+
+
+def test_the_share_of_changes_that_is_more_than_noise():
+    """Loadings of squared length 4 with uncertainties that add up to 1, then such as say nothing."""
+    values = np.array([[2.0, 0.0], [0.1, 0.0], [0.0, 0.0]])
+    information = np.tile(2 * np.eye(2), (3, 1, 1))
+    np.testing.assert_allclose(more_than_noise(values, information), [0.75, LEAST_TOLD, LEAST_TOLD])
+
+
+def test_a_neighbour_that_may_not_change_at_all_explains_less(problem):
+    less = problem | {"told": problem["told"] * 0.5}
+    assert (np.abs(regress(**less))[[2, 6]] < np.abs(regress(**problem))[[2, 6]]).all()  # the only neighbours
 
 
 def test_how_far_a_neighbour_changes_does_not_matter(problem):
@@ -60,12 +120,13 @@ def test_what_does_not_change_has_no_effect(problem):
 
 
 def test_the_sign_is_that_of_the_change(problem):
-    turned = problem | {"causes": -problem["causes"]}
+    """Of the other end's features and of the edges at once: what was with the edge's sign stays with it."""
+    turned = problem | {"causes": -problem["causes"], "weight": -problem["weight"]}
     np.testing.assert_allclose(regress(**turned), -regress(**problem))
 
 
 def test_genes_without_an_edge(problem):
-    none = {name: problem[name][:0] for name in ("causes", "response", "weight")}
+    none = {name: problem[name][:0] for name in ("causes", "told", "response", "weight")}
     assert regress(**problem | none).shape == (0,)
 
 
