@@ -13,13 +13,12 @@ from torch import Tensor, nn
 
 from multiome.graph.edges import FeatureEdges
 
-SHARE, SHARE_APART = 0.5, 1.0
-"""What the average of a feature's neighbours adds to its own embedding; where modalities were measured in different
-cells, and neighbours are all that says how these correspond."""
+SHARE = 0.5
+"""What the average of a feature's neighbours adds to its own embedding."""
 
 
 class GraphEncoder(nn.Module):
-    """``V = E + share * A E``: free embeddings E, and A the signed, weighted average over neighbours.
+    """``V = E + SHARE * A E``: free embeddings E, and A the signed, weighted average over neighbours.
 
     One decoder trunk reads both modalities of an edge out of the same latent state, so neighbours with similar
     embeddings rise and fall together, and the same latent state means the same in every modality.
@@ -29,11 +28,11 @@ class GraphEncoder(nn.Module):
     indices: Tensor
     data: Tensor
 
-    def __init__(self, edges: FeatureEdges, share: float = SHARE) -> None:
+    def __init__(self, edges: FeatureEdges) -> None:
         super().__init__()
         from torch_geometric.nn import SimpleConv  # takes more than a second to import, and only graphs need it
 
-        self.sizes, self.share = dict(edges.sizes), share
+        self.sizes = dict(edges.sizes)
         self.average = SimpleConv(aggr="sum")
         for name in ("indptr", "indices", "data"):
             values = np.asarray(getattr(edges.averages, name))
@@ -58,7 +57,7 @@ class GraphEncoder(nn.Module):
         ]
         near = self.average(every, self.neighbours(torch.cat(rows))).split([len(some) for some in rows])
         chosen = {key: embedding[:, wanted[key]] if key in wanted else embedding for key, embedding in own.items()}
-        return {key: embedding + self.share * n for (key, embedding), n in zip(chosen.items(), near, strict=True)}
+        return {key: embedding + SHARE * n for (key, embedding), n in zip(chosen.items(), near, strict=True)}
 
     def neighbours(self, rows: Int[Tensor, " row"]) -> Tensor:
         """The rows of the average over neighbours, as a sparse matrix (rows x all features)."""

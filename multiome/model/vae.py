@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from multiome.data.spec import DataSpec
 from multiome.graph.edges import FeatureEdges
-from multiome.graph.encoder import SHARE, SHARE_APART, GraphEncoder
+from multiome.graph.encoder import GraphEncoder
 from multiome.model.channel import Channel
 from multiome.model.config import ModelConfig
 from multiome.nn.decoder import Trunk
@@ -53,7 +53,7 @@ class MultiomeVAE(nn.Module):
         self.weights = dict.fromkeys(self.keys, 1.0)
         self.channels = nn.ModuleList(Channel(s, config) for s in spec.modalities.values())
         self.lenders = dict(lenders or {})
-        self.graph = None if edges is None else GraphEncoder(edges, SHARE_APART if self.lenders else SHARE)
+        self.graph = None if edges is None else GraphEncoder(edges)
         self.trunk = Trunk(
             config.n_latent,
             config.n_features_latent,

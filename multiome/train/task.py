@@ -24,7 +24,7 @@ from multiome.types import Batch, Latent
 ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
 """Shares of the planned steps between which the alignment of cells without a partner sets in: drawn together sooner,
 while the guidance graph has not yet told which state is which, cell types are matched at random."""
-FOLLOW = 0.15
+FOLLOW = 0.3
 """Share of the planned steps in which encoders of cells without a partner are those of their lenders."""
 SHARE_EVERY = 10
 """Steps after which encoders see the feature embeddings that the guidance graph has come to make."""

@@ -10,7 +10,6 @@ import multiome as mo
 from multiome.data.build import prepare
 from multiome.data.cells import apart_in
 from multiome.data.guided import guided, joined_pairs
-from multiome.graph.encoder import SHARE, SHARE_APART
 from multiome.train.begin import begin
 
 pytestmark = pytest.mark.filterwarnings(  # a few dozen decoys cannot tell much
@@ -122,7 +121,6 @@ def test_components_borrowed_by_cells_that_have_both_have_variance_1(halves):
 def test_encoders_of_cells_measured_apart_follow_their_lender(halves):
     vae, _, _ = begun(*halves[:2])
     assert vae.lenders == {"atac": "rna"}
-    assert vae.graph.share == SHARE_APART
     rna, atac = vae.channel("rna"), vae.channel("atac")
     with torch.no_grad():
         for weight in (*rna.encoder.parameters(), *atac.encoder.parameters()):
@@ -142,7 +140,6 @@ def test_encoders_of_paired_cells_follow_none(halves):
     unpaired, graph, hidden = halves
     vae, _, _ = begun(md.MuData({"rna": hidden, "atac": unpaired["atac"]}), graph)
     assert not vae.lenders
-    assert vae.graph.share == SHARE
     before = [weight.clone() for weight in vae.parameters()]
     vae.follow()
     assert all(torch.equal(a, b) for a, b in zip(before, vae.parameters(), strict=True))
