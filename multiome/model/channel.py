@@ -65,20 +65,15 @@ class Channel(nn.Module):
         self.projection.loadings[:, self.n_own :] = torch.from_numpy(loadings)
 
     def borrow(
-        self,
-        lender: Channel,
-        rows: SparseRows,
-        exposure: Float[Tensor, "cell 1"],
-        coverage: SparseRows | None,
-        spread: Float[Tensor, " borrowed"] | float = 1.0,
+        self, lender: Channel, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None
     ) -> None:
-        """Begin with what the encoder is shown of another modality; scores of training cells get this ``spread``.
+        """Begin with what the encoder is shown of another modality; training cells' scores get variance 1.
 
         It starts as the lender's encoder of these components, and its features start as their neighbours say: had each
         modality random weights of its own, they would arrange their cells apart and no longer find each other.
         """
         scores = self.components(rows, exposure, coverage)[:, self.n_own :]
-        self.projection.loadings[:, self.n_own :] *= spread / scores.std(0, correction=0).clamp_min(1e-6)
+        self.projection.loadings[:, self.n_own :] /= scores.std(0, correction=0).clamp_min(1e-6)
         self.encoder.start_as(lender.encoder, n_shared=lender.n_own)
         with torch.no_grad():
             self.head.embedding.zero_()

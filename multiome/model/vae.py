@@ -34,25 +34,13 @@ class MultiomeVAE(nn.Module):
     modality; ``q(z | x)`` is the product of the prior and the observed experts ``q(z | x_m)``.
     """
 
-    def __init__(
-        self,
-        spec: DataSpec,
-        config: ModelConfig,
-        edges: FeatureEdges | None = None,
-        *,
-        lenders: Mapping[str, str] | None = None,
-    ) -> None:
-        """Build it with random weights.
-
-        ``lenders``: modalities whose encoders begin as another's, measured in other cells; see `follow`.
-        """
+    def __init__(self, spec: DataSpec, config: ModelConfig, edges: FeatureEdges | None = None) -> None:
         super().__init__()
         self.n_cells = spec.n_cells
         self.n_latent = config.n_latent
         self.keys = tuple(spec.modalities)
         self.weights = dict.fromkeys(self.keys, 1.0)
         self.channels = nn.ModuleList(Channel(s, config) for s in spec.modalities.values())
-        self.lenders = dict(lenders or {})
         self.graph = None if edges is None else GraphEncoder(edges)
         self.trunk = Trunk(
             config.n_latent,
@@ -81,15 +69,6 @@ class MultiomeVAE(nn.Module):
             for key in batch.counts
         }
         return Latent(experts, product_of_experts(experts, batch.observed))
-
-    def follow(self) -> None:
-        """Make encoders those of their lenders, of the components that they are shown of these.
-
-        Cells measured apart keep the places where they begin while the decoders learn what these mean.
-        """
-        for key, lender in self.lenders.items():
-            leader = self.channel(lender)
-            self.channel(key).encoder.start_as(leader.encoder, n_shared=leader.n_own)
 
     def features(self, sampled: Sampled | None = None) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
         """Embeddings of all features, or of the sampled ones, where a guidance graph makes them."""

@@ -34,7 +34,7 @@ def begin(
     edges: FeatureEdges | None = None,
 ) -> MultiomeVAE:
     """Random weights, and for every modality the components and the average profile of the training cells."""
-    vae = MultiomeVAE(spec, config, edges, lenders=measured_apart(spec, cells) if edges is not None else None)
+    vae = MultiomeVAE(spec, config, edges)
     surprise = {}
     rng = np.random.default_rng(seed)
     some = {key: some_of(rows[cells.observed(key)[rows]], rng) for key in vae.keys}
@@ -54,13 +54,6 @@ def some_of(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.choice(rows, MAX_CELLS, replace=False)) if len(rows) > MAX_CELLS else rows
 
 
-def measured_apart(spec: DataSpec, cells: CellDataset) -> dict[str, str]:
-    """Lenders of the modalities that were measured in other cells than these."""
-    apart = [set(pair) for pair in apart_in({key: cells.observed(key) for key in spec.modalities})]
-    lenders = {key: s.lender for key, s in spec.modalities.items() if s.lender is not None}
-    return {key: lender for key, lender in lenders.items() if {key, lender} in apart}
-
-
 def lend(
     vae: MultiomeVAE,
     spec: DataSpec,
@@ -69,37 +62,32 @@ def lend(
     some: Mapping[str, np.ndarray],
 ) -> None:
     """Encoders begin with what the graph tells of the components of the modality that lends them."""
+    apart = [set(pair) for pair in apart_in({key: cells.observed(key) for key in vae.keys})]
     for key, s in spec.modalities.items():
         if s.lender is None:
             continue
         channel, lender = vae.channel(key), vae.channel(s.lender)
         near, lent = edges.average(key, over=s.lender), lender.own_loadings
-        spread: torch.Tensor | float = 1.0
-        if key in vae.lenders:
+        if {key, s.lender} in apart:
             channel.show(near @ (lent - lent.mean(0)))  # the mean over genes would follow depth
             few = {k: cells.take(some[k][:: math.ceil(len(some[k]) / MAX_MATCHED)]) for k in (key, s.lender)}
-            scores = components(vae, few, s.lender)
-            channel.show(channel.own_loadings @ match(vae, few, key, scores))
-            spread = torch.from_numpy(scores[:, : lender.n_own].std(0))
+            channel.show(channel.own_loadings @ match(vae, few, key, s.lender))
         else:
             channel.show(near @ lent)
         batch = cells.take(some[key])
-        channel.borrow(lender, batch.counts[key], batch.exposure[key], batch.coverage.get(key), spread)
+        channel.borrow(lender, batch.counts[key], batch.exposure[key], batch.coverage.get(key))
 
 
-def components(vae: MultiomeVAE, batches: Mapping[str, Batch], key: str) -> np.ndarray:
-    """What the encoder of a modality is shown of some cells (cells x components)."""
-    b = batches[key]
-    return vae.channel(key).components(b.counts[key], b.exposure[key], b.coverage.get(key)).numpy()
-
-
-def match(vae: MultiomeVAE, few: Mapping[str, Batch], key: str, lent: np.ndarray) -> np.ndarray:
-    """Weights by which components of a modality tell those of a lender (cells x components) measured in other cells.
+def match(vae: MultiomeVAE, few: Mapping[str, Batch], key: str, lender: str) -> np.ndarray:
+    """Weights by which components of a modality tell those of a lender measured in other cells.
 
     What the modality's encoder is shown of the lender so far is the first guess.
     """
-    own, guess = np.split(components(vae, few, key), [vae.channel(key).n_own], axis=1)
-    return matched(lent, own, without_depth(guess, few[key].exposure[key].numpy().ravel()))
+    scores = {
+        k: vae.channel(k).components(b.counts[k], b.exposure[k], b.coverage.get(k)).numpy() for k, b in few.items()
+    }
+    own, guess = np.split(scores[key], [vae.channel(key).n_own], axis=1)
+    return matched(scores[lender], own, without_depth(guess, few[key].exposure[key].numpy().ravel()))
 
 
 @torch.no_grad()

@@ -24,8 +24,8 @@ from multiome.types import Batch, Latent
 ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
 """Shares of the planned steps between which the alignment of cells without a partner sets in: drawn together sooner,
 while the guidance graph has not yet told which state is which, cell types are matched at random."""
-FOLLOW = 0.3
-"""Share of the planned steps in which encoders of cells without a partner are those of their lenders."""
+
+
 SHARE_EVERY = 10
 """Steps after which encoders see the feature embeddings that the guidance graph has come to make."""
 
@@ -128,8 +128,6 @@ class IntegrationTask(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if batch_idx % SHARE_EVERY == 0:
             self.vae.share()
-        if self.global_step < FOLLOW * self.n_steps:
-            self.vae.follow()
         losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)
         total = self.total(losses)
         if not torch.isfinite(total):
