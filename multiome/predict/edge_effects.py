@@ -56,9 +56,10 @@ def edge_effects(
     pairs = [sorted(pair, key=lambda key: kinds[key] != RESPONDS) for pair in edges.pairs()]
     causes, told = {}, {}
     for cause in {cause for _, cause in pairs}:
-        known = list(loadings(vae, cells, states, cause))
-        causes[cause] = np.concatenate([values for _, values, _ in known])
-        told[cause] = np.concatenate([more_than_noise(values, information) for _, values, information in known])
+        known = (
+            (values, more_than_noise(values, precision)) for _, values, precision in loadings(vae, cells, states, cause)
+        )
+        causes[cause], told[cause] = (np.concatenate(parts) for parts in zip(*known, strict=True))
     effects = np.zeros(len(edges.row), dtype=np.float32)
     for response in {response for response, _ in pairs}:
         asked = [(cause, edges.between(response, cause).sorted()) for one, cause in pairs if one == response]
