@@ -31,9 +31,8 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def problem() -> dict[str, np.ndarray]:
+def problem(rng) -> dict[str, np.ndarray]:
     """Six genes, of which one has no neighbour, and seven edges."""
-    rng = np.random.default_rng(0)
     root = rng.normal(size=(6, N_DIRECTIONS, 8))
     return {
         "values": rng.normal(size=(6, N_DIRECTIONS)),
@@ -70,12 +69,8 @@ def test_generalised_least_squares(problem):
 def test_the_most_probable_effects(rng):
     """No other coefficients, near or far, have a larger posterior."""
     root = rng.normal(size=(4, 6))
-    precision, evidence, sd, sign = (
-        root @ root.T,
-        rng.normal(size=4) * 3,
-        np.full(4, 0.5),
-        np.array([1.0, 1.0, -1.0, -1.0]),
-    )
+    precision, evidence = root @ root.T, rng.normal(size=4) * 3
+    sd, sign = np.full(4, 0.5), np.array([1.0, 1.0, -1.0, -1.0])
 
     def log_posterior(b):
         prior = b / np.where(b * sign < 0, AGAINST * sd, sd)
