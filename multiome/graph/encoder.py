@@ -15,10 +15,14 @@ from multiome.graph.edges import FeatureEdges
 
 SHARE = 0.5
 """What the average of a feature's neighbours adds to its own embedding."""
+SHARE_APART, APART_UNTIL = 1.0, 0.6
+"""The same in the first step where cells were measured apart, and the share of the planned steps by which it has come
+down to `SHARE`. Neighbours that add much tell early which states of two modalities are one; a feature that is mostly
+its own, later, describes its cells better."""
 
 
 class GraphEncoder(nn.Module):
-    """``V = E + SHARE * A E``: free embeddings E, and A the signed, weighted average over neighbours.
+    """``V = E + share * A E``: free embeddings E, and A the signed, weighted average over neighbours.
 
     One decoder trunk reads both modalities of an edge out of the same latent state, so neighbours with similar
     embeddings rise and fall together, and the same latent state means the same in every modality.
@@ -34,10 +38,15 @@ class GraphEncoder(nn.Module):
 
         self.sizes = dict(edges.sizes)
         self.average = SimpleConv(aggr="sum")
+        self.share = SHARE
         for name in ("indptr", "indices", "data"):
             values = np.asarray(getattr(edges.averages, name))
             kind = np.float32 if name == "data" else np.int64
             self.register_buffer(name, torch.from_numpy(values.astype(kind)), persistent=False)
+
+    def loosen(self, done: float) -> None:
+        """Set what neighbours add, where cells were measured apart, once ``done`` of the planned steps are made."""
+        self.share = SHARE_APART + min(done / APART_UNTIL, 1.0) * (SHARE - SHARE_APART)
 
     def forward(
         self,
@@ -57,7 +66,7 @@ class GraphEncoder(nn.Module):
         ]
         near = self.average(every, self.neighbours(torch.cat(rows))).split([len(some) for some in rows])
         chosen = {key: embedding[:, wanted[key]] if key in wanted else embedding for key, embedding in own.items()}
-        return {key: embedding + SHARE * n for (key, embedding), n in zip(chosen.items(), near, strict=True)}
+        return {key: embedding + self.share * n for (key, embedding), n in zip(chosen.items(), near, strict=True)}
 
     def neighbours(self, rows: Int[Tensor, " row"]) -> Tensor:
         """The rows of the average over neighbours, as a sparse matrix (rows x all features)."""

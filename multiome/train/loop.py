@@ -46,10 +46,10 @@ def train(
     steps_per_epoch = len(batches.sampler)  # type: ignore[arg-type]
     n_epochs = config.n_epochs(steps_per_epoch, n_cells=len(rows), n_held_out=len(held_out))
     n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
-    apart = [] if vae.graph is None or not weights.align else apart_in({k: cells.observed(k) for k in cells.matrices})
+    apart = [] if vae.graph is None else apart_in({k: cells.observed(k) for k in cells.matrices})
     n_steps = n_epochs * steps_per_epoch
     task = IntegrationTask(vae, config, weights, n_paired=n_paired, apart=apart, n_steps=n_steps)
-    # what is kept has been aligned
+    # what is kept has been aligned, and its neighbours add what they add at the end
     burn_in = int(ALIGN_FULLY * n_steps) if apart else BURN_IN
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=burn_in)
     history, interrupt = History(), StopOnInterrupt()

@@ -24,8 +24,6 @@ from multiome.types import Batch, Latent
 ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
 """Shares of the planned steps between which the alignment of cells without a partner sets in: drawn together sooner,
 while the guidance graph has not yet told which state is which, cell types are matched at random."""
-
-
 SHARE_EVERY = 10
 """Steps after which encoders see the feature embeddings that the guidance graph has come to make."""
 
@@ -126,6 +124,8 @@ class IntegrationTask(pl.LightningModule):
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self.apart and self.vae.graph is not None:
+            self.vae.graph.loosen(self.global_step / self.n_steps)
         if batch_idx % SHARE_EVERY == 0:
             self.vae.share()
         losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)

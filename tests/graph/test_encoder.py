@@ -32,6 +32,12 @@ def test_an_embedding_is_a_features_own_and_half_its_neighbours(encoder, own):
     torch.testing.assert_close(found["rna"][0, 2], genes[2])
 
 
+@pytest.mark.parametrize(("done", "share"), [(0, 1), (0.3, 0.75), (0.6, 0.5), (1, 0.5)])
+def test_neighbours_add_less_as_training_goes_on(encoder, own, done, share):
+    encoder.loosen(done)
+    torch.testing.assert_close(encoder(own)["prot"], own["prot"] + share * own["rna"][0, 0])
+
+
 def test_what_a_protein_tells_reaches_its_gene(encoder, own):
     own = {key: value.requires_grad_() for key, value in own.items()}
     encoder(own)["prot"][:, 0].sum().backward()
