@@ -19,7 +19,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## */\1|/p' Makefile | while IFS='|' read -r name text; do printf '%-8s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.installed-test  ## simulate four modalities, fit, embed, translate, impute; writes demo/
-	$(BIN)/multiome demo --out demo
+	$(ONE_THREAD) $(BIN)/multiome demo --out demo
 
 test: $(VENV)/.installed-test  ## run the tests (without those marked slow)
 	$(ONE_THREAD) $(BIN)/python -m pytest $(ARGS)

@@ -27,17 +27,39 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
         If something is there and must not be replaced.
     FileNotFoundError
         If the folder does not exist.
+    PermissionError
+        If nothing can be written into it.
     """
     check_flag("overwrite", overwrite)
     target = Path(path)
     if target.is_dir():
         raise FileExistsError(f"{target} is a folder; name a file.")
+    if target.exists() and not target.is_file():
+        raise FileExistsError(f"{target} is no regular file, and must not be replaced by one; choose another name.")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
     folder = target.resolve().parent  # where a symbolic link leads to
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
+    check_writable(folder)
     return target
+
+
+def check_writable(folder: Path) -> None:
+    """Something may be written into a folder, known by trying it: permissions do not tell of all that forbids it.
+
+    Raises
+    ------
+    PermissionError
+        If nothing can be written there.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            trial.write(b"0")
+    except OSError as error:
+        raise PermissionError(
+            f"Nothing can be written into the folder {folder} ({error.strerror}); choose another one."
+        ) from error
 
 
 @contextmanager

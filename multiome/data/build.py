@@ -11,7 +11,7 @@ import numpy as np
 
 from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unseen
-from multiome.data.covariates import batch_index, check_levels, read_covariates, settled
+from multiome.data.covariates import batch_index, check_levels, check_shared_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_values, depth_of, halve, read_matrix
@@ -46,6 +46,7 @@ def prepare(
     check_pairing(cells, joined)  # of what is left: rows of zeros pair nothing
     covariates = read_covariates(cells, batch_key)
     check_levels(covariates)
+    check_shared_levels(cells, covariates)
     spec = DataSpec(specs, covariates, len(cells.obs_names))
     return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
 

@@ -9,10 +9,21 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning, SpecMismatch, is_number, listed, unknown
+from multiome.errors import (
+    InvalidCounts,
+    MultiomeError,
+    MultiomeWarning,
+    SpecMismatch,
+    UnknownName,
+    is_number,
+    listed,
+    unknown,
+)
 
 BLOCK = 1 << 22
 """Values that are tested at once."""
+FEW = 20
+"""A fit to fewer cells comes with a warning."""
 MAX_COUNT = 2**24
 """Above this, float32 does not hold every whole number; no cell has so many counts of one feature."""
 MAX_VALUE = 1e15
@@ -38,19 +49,23 @@ def check_values(
     is_count: bool,
     layers: list[str],
     layer: str | None = None,
+    has_raw: bool = False,
     advice: str | None = None,
 ) -> None:
     """Finite; for count likelihoods also non-negative whole numbers.
 
-    ``layer`` is where the values come from, ``advice`` what to do about values that are no counts; by default, how to
-    fit on other ones.
+    ``layer`` is where the values come from, ``has_raw`` whether there are others in ``.raw``, ``advice`` what to do
+    about values that are no counts; by default, how to fit on other ones.
     """
     what = repr(key) if layer is None else f"{key!r} (layer {layer!r})"
     bad = flagged(x.data, lambda v: ~np.isfinite(v))
     if bad.any():
         raise InvalidCounts(
             f"{what} holds NaN or infinite values: {where(x, bad, obs_names, var_names)}. "
-            "Remove these cells or features, or set the values that were not measured aside (absent cells, not zeros)."
+            "Remove these cells or features; leave cells that were not measured out of the modality (zeros would count "
+            "as measured). "
+            + ("Values that are no counts must be finite too" if is_count else "No likelihood takes them")
+            + (f"; then pass modalities={{{key!r}: ...continuous()}} for a normal likelihood." if is_count else ".")
         )
     if not is_count:
         bad = flagged(x.data, lambda v: np.abs(v) > MAX_VALUE)
@@ -62,6 +77,7 @@ def check_values(
         return
     others = [name for name in layers if name != layer]
     offer = f"There are layers {listed(others)}. " if others else ""
+    offer += ".raw may hold the counts: adata = adata.raw.to_adata(). " if has_raw else ""
     tests: dict[str, Test] = {
         "negative": lambda v: v < 0,
         "not whole numbers": lambda v: v != np.round(v),
@@ -146,8 +162,26 @@ def mention_unseen(key: str, n_unseen: int, n_features: int) -> None:
         )
 
 
+def mention_few(n_cells: int) -> None:
+    """So few cells cannot tell what holds for others."""
+    if n_cells < FEW:
+        warnings.warn(
+            f"There {'is 1 cell' if n_cells == 1 else f'are {n_cells} cells'} to learn from. The model will run, "
+            "but what it says of other cells means little.",
+            MultiomeWarning,
+            stacklevel=3,
+        )
+
+
 def check_layer(key: str, layer: str | None, layers: list[str], *, purpose: str = "") -> None:
     """The layer must exist."""
+    if layer is not None and not layers:
+        raise UnknownName(
+            f"Unknown layer {layer!r} of {key!r}{purpose}; it has no layers, only .X. Store the values as "
+            f"adata.layers[{layer!r}], or leave the layer out to take .X."
+            if not purpose
+            else f"Unknown layer {layer!r} of {key!r}{purpose}; there is none. Store them as adata.layers[{layer!r}]."
+        )
     if layer is not None and layer not in layers:
         raise unknown("layer", layer, layers, where=f" of {key!r}{purpose}")
 

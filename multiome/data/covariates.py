@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,22 @@ def check_levels(covariates: Sequence[Covariate]) -> None:
                 MultiomeWarning,
                 stacklevel=4,
             )
+
+
+def check_shared_levels(cells: Cells, covariates: Sequence[Covariate]) -> None:
+    """Modalities of different cells must share levels: else batches and modalities cannot be told apart."""
+    for covariate in covariates:
+        level = column(cells, covariate.name)
+        held = {key: set(level[cells.observed(key)]) for key in cells.mods}
+        for a, b in combinations(cells.mods, 2):
+            if not (cells.observed(a) & cells.observed(b)).any() and not held[a] & held[b]:
+                warnings.warn(
+                    f"batch_key {covariate.name!r}: {a!r} and {b!r} were measured in different cells and have no level "
+                    "in common, so that a difference of batches cannot be told from one of modalities, and their cells "
+                    "may be drawn together wrongly. Leave batch_key out, or name a column whose levels both have.",
+                    MultiomeWarning,
+                    stacklevel=4,
+                )
 
 
 def read_covariates(cells: Cells, batch_key: str | Sequence[str] | None) -> tuple[Covariate, ...]:

@@ -48,8 +48,9 @@ def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None
         twin = next((k for k, m in found.items() if m is recognised), None)
         if twin is not None:
             raise InvalidPairing(
-                f"Both {twin!r} and {key!r} look like {recognised.name}. Say that this is meant, or leave one "
-                f"out, with modalities={{{twin!r}: mo.{recognised.name.upper()}, ...}}."
+                f"Both {twin!r} and {key!r} look like {recognised.name}. Say which keys are meant, both or one, "
+                f"beside all others that are to be used: modalities={{{twin!r}: mo.{recognised.name.upper()}, ...}}. "
+                "Keys that it leaves out are not used."
             )
         found[key] = recognised
     return found

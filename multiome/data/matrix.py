@@ -80,10 +80,16 @@ def checked_values(
     if modality.coverage_layer is None:
         check_values(
             key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer,
-            advice=advice,
+            has_raw=adata.raw is not None, advice=advice,
         )  # fmt: skip
         return values, None
     check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
+    if modality.layer == modality.coverage_layer:
+        raise InvalidCounts(
+            f"{key!r}: layer {modality.layer!r} cannot hold both the methylated calls and all calls of each site. Name "
+            "the layer of the methylated calls with with_layer('<layer>'), or leave it out where they lie in .X."
+        )
+    layers.remove(modality.coverage_layer)  # no other values to offer
     coverage = raw_values(adata, modality.coverage_layer, key=key)
     check_values(
         key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer,

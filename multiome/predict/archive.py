@@ -26,6 +26,8 @@ from multiome.predict.shrinkage import Shrinkage
 
 FORMAT = 5
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
+DATA = (".h5mu", ".h5ad", ".h5", ".loom", ".zarr")
+"""How names of data end, never those of models."""
 
 
 def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, overwrite: bool = False) -> None:
@@ -68,6 +70,10 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
     source = Path(path)
     if not source.exists():
         raise FileNotFoundError(f"There is no model at {source}.")
+    if source.is_dir():
+        raise InvalidModelFile(f"{source} is a folder; name the file that `save` wrote.")
+    if source.suffix in DATA:
+        raise InvalidModelFile(f"{source} looks like data, by its name; name the file of a model that `save` wrote.")
     try:
         with zipfile.ZipFile(source) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}

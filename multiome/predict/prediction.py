@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from multiome.data.cells import check_unique
-from multiome.data.matrix import checked_values, halve
+from multiome.data.matrix import checked_values, depth_of, halve
 from multiome.data.spec import ModalitySpec
 from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
@@ -113,9 +113,10 @@ class Prediction:
                 "Impute with scale='counts' or scale='clr' to compare with measured values."
             )
         check_unique(self.modality, observed)
-        every = pd.Index(self.spec.features)  # a cell's CLR and CP10k refer to all features of the model
+        every = pd.Index(self.spec.features)  # a cell's CLR refers to all features of the model
         rows = observed.obs_names.get_indexer(self.obs.index)
-        columns = observed.var_names.astype(str).get_indexer(every)
+        names = observed.var_names.astype(str)
+        columns = names.get_indexer(every)
         if (rows < 0).any():
             absent = self.obs.index[rows < 0]
             raise SpecMismatch(
@@ -128,9 +129,10 @@ class Prediction:
                 f"(first: {listed(absent, most=3)})."
             )
         raw, coverage = checked_values(self.modality, observed, self.spec.modality, fitted=True)
-        raw = raw[rows][:, columns]
+        raw = halve(raw[rows]) if self.spec.halved else raw[rows]
         shown = every.get_indexer(self.features)
-        values = transform_observed(halve(raw) if self.spec.halved else raw, self.scale)[:, shown]
+        total = depth_of(raw, names, self.spec)  # CP10k refers to it, and genes that were not selected count too
+        values = transform_observed(raw[:, columns], self.scale, total)[:, shown]
         return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()
 
     def to_anndata(self) -> ad.AnnData:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from multiome.errors import unknown
@@ -78,11 +79,13 @@ def draw(p: Any, scale: str, total: Tensor) -> Tensor:
             return p.sample()
 
 
-def transform_observed(values: sp.csr_matrix, scale: str) -> np.ndarray:
-    """Observed counts (cells x all features of the modality) on the scale of a prediction."""
+def transform_observed(values: sp.csr_matrix, scale: str, total: Float[np.ndarray, " cell"]) -> np.ndarray:
+    """Observed counts (cells x all features of the model) on the scale of a prediction.
+
+    ``total`` is each cell's total count, also of features that only count towards it.
+    """
     if scale == "log_cp10k":
-        total = np.maximum(np.asarray(values.sum(1)), 1)
-        return np.log1p(values.toarray() * 1e4 / total)
+        return np.log1p(values.toarray() * (1e4 / np.maximum(total, 1))[:, None])
     dense = values.toarray()
     if scale == "clr":
         logged = np.log1p(dense)

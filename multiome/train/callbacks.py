@@ -68,13 +68,18 @@ class History(pl.Callback):
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.validated = False
+
+    def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         for name, value in trainer.callback_metrics.items():
             cells, _, loss = name.partition("/")
-            if loss:
+            if loss and (self.validated or cells != "val"):  # Lightning keeps what earlier epochs have logged
                 self.rows.append({"epoch": trainer.current_epoch, "cells": cells, "loss": loss, "value": float(value)})
+        self.validated = False
 
     def table(self) -> pd.DataFrame:
-        """One row per epoch, part of the cells (``train``, ``val``) and loss."""
+        """One row per epoch, part of the cells (``train``, or ``val`` where those were scored) and loss."""
         return pd.DataFrame(self.rows, columns=["epoch", "cells", "loss", "value"])

@@ -9,7 +9,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidPairing, MultiomeError, MultiomeWarning
-from tests.bad_input.cells import Trained, refused, rna_only
+from tests.bad_input.cells import Trained, counts, refused, rna_only
 
 pytestmark = pytest.mark.usefixtures("never_trains")
 
@@ -53,3 +53,20 @@ def test_batches_that_a_modality_says_which_is_left_out(rna, atac):
     rna.obs["donor"] = ["a", "b"] * 15
     with md.set_options(pull_on_update=False), pytest.raises(Trained):
         mo.fit(md.MuData({"rna": rna, "atac": atac}), modalities={"atac": mo.ATAC}, batch_key="donor")
+
+
+def test_modalities_of_different_cells_share_no_batch(rna):
+    """What tells the batches apart then tells the modalities apart as well."""
+    prot = counts(4, "protein", seed=3, first=100)
+    rna.obs["assay"], prot.obs["assay"] = "gex", "adt"
+    table = pd.DataFrame({"source": [rna.var_names[0]], "target": [prot.var_names[0]]})
+    graph = mo.GuidanceGraph.from_table(table.assign(source_modality="rna", target_modality="prot"))
+    mdata = md.MuData({"rna": rna, "prot": prot})
+    with (
+        pytest.warns(MultiomeWarning, match="batch_key 'assay': 'rna' and 'prot' .* have no level"),
+        pytest.raises(Trained),
+    ):
+        mo.fit(mdata, graph=graph, batch_key="assay")
+    rna.obs["assay"] = ["gex", "adt"] * 15
+    with pytest.raises(Trained):
+        mo.fit(md.MuData({"rna": rna, "prot": prot}), graph=graph, batch_key="assay")

@@ -125,6 +125,31 @@ def test_coverage_that_is_missing_or_no_counts(met):
         mo.fit(md.MuData({"met": met}), modalities={"met": replace(mo.METHYLATION, coverage_layer="total")})
 
 
+def test_calls_that_are_read_from_the_coverage(met):
+    """They would all be methylated."""
+    modality = mo.METHYLATION.with_layer("coverage")
+    refused(
+        InvalidCounts, "'met': layer 'coverage' cannot hold both", md.MuData({"met": met}), modalities={"met": modality}
+    )
+    met.X = met.X * 0.5
+    with pytest.raises(InvalidCounts, match=r"Pass raw counts with") as told:
+        mo.fit(md.MuData({"met": met}))
+    assert "There are layers" not in str(told.value)
+
+
+def test_counts_in_raw_are_mentioned(rna):
+    rna.raw = rna.copy()
+    rna.X = rna.X * 0.5
+    refused(InvalidCounts, r"\.raw may hold the counts", md.MuData({"rna": rna}))
+
+
+def test_a_layer_of_data_without_any(rna):
+    refused(
+        UnknownName, r"'cnts' of 'rna'; it has no layers, only \.X\. .* leave the layer out", md.MuData({"rna": rna}),
+        modalities={"rna": mo.RNA.with_layer("cnts")},
+    )  # fmt: skip
+
+
 def test_features_that_are_zero_everywhere_are_kept_and_mentioned_once(rna, atac):
     x = rna.X.toarray()
     x[:, [3, 7]] = 0

@@ -1,5 +1,6 @@
 """Command lines that cannot be followed: status 2, one message in the words of the command line, nothing begun."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -114,9 +115,19 @@ def test_an_accelerator_that_this_machine_lacks(run, tmp_path, capsys, monkeypat
 
 
 def test_a_folder_that_may_not_be_written_to(run, tmp_path, capsys, untouched, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied") if dir == tmp_path else AssertionError
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # root may write everywhere
     assert run(f"fit ./data.h5mu --out {tmp_path / 'm'}") == 2
-    assert f"may not write into the folder {tmp_path}" in capsys.readouterr().err
+    assert f"Nothing can be written into the folder {tmp_path} (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_pipe_is_not_replaced(run, tmp_path, capsys, untouched):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(f"fit ./data.h5mu --out {pipe} --overwrite true") == 2
+    assert f"{pipe} is no regular file" in capsys.readouterr().err
 
 
 def test_an_input_that_may_not_be_read(run, files, tmp_path, capsys, untouched, monkeypatch):

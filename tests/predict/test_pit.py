@@ -43,6 +43,16 @@ def test_cut_sites_are_halved(atac, cells):
     np.testing.assert_array_equal(fitted_on(atac, halved=True).pit(observed), atac.pit(cells["atac"]))
 
 
+def test_cp10k_refers_to_genes_that_were_not_selected_too(model, cells):
+    rna = cells["rna"]
+    kept, others = rna.var_names[:50], tuple(rna.var_names[50:])
+    found = model.impute(cells["atac"], "rna", scale="log_cp10k", features=list(kept), n_samples=5)
+    spec = replace(found.spec, features=tuple(kept), other_features=others)
+    values, _ = replace(found, spec=spec).observed_values(rna)
+    x = rna.X.toarray()
+    np.testing.assert_allclose(values, np.log1p(1e4 * x / x.sum(1, keepdims=True))[:, :50], rtol=1e-4)
+
+
 @pytest.mark.parametrize(("value", "problem"), [(0.5, "not whole numbers"), (-1, "negative"), (np.nan, "NaN")])
 def test_values_are_checked_as_at_training(atac, cells, value, problem):
     observed = cells["atac"].copy()

@@ -10,6 +10,7 @@ from pytorch_lightning.accelerators import AcceleratorRegistry
 import multiome as mo
 from multiome.errors import MultiomeError
 from multiome.train.config import ACCELERATORS
+from multiome.train.loop import MAX_CHECKS
 
 
 def test_history_is_a_tidy_table_of_finite_losses(model):
@@ -21,6 +22,15 @@ def test_history_is_a_tidy_table_of_finite_losses(model):
     assert not table.duplicated(["epoch", "cells", "loss"]).any()
     assert table["epoch"].is_monotonic_increasing
     assert table["epoch"].min() == 0
+
+
+def test_held_out_cells_have_a_row_where_they_were_scored_only(quick_fit, small):
+    """Many epochs are not all scored; Lightning would repeat what an earlier one has logged."""
+    settings = {"max_epochs": 2 * MAX_CHECKS, "batch_size": 256, "validation": 0.3, "patience": MAX_CHECKS}
+    table = quick_fit(small.mdata["prot"], train=settings).history
+    scored = table[table["cells"] == "val"]["epoch"].unique()
+    np.testing.assert_array_equal(scored, np.arange(1, 2 * MAX_CHECKS, 2))
+    np.testing.assert_array_equal(table[table["cells"] == "train"]["epoch"].unique(), np.arange(2 * MAX_CHECKS))
 
 
 def test_changing_the_returned_history_does_not_change_the_model(model):
@@ -35,6 +45,7 @@ def test_training_lowers_the_loss(quick_fit, small):
 
 
 @pytest.mark.filterwarnings("ignore:.*features are zero in every cell:multiome.MultiomeWarning")
+@pytest.mark.filterwarnings("ignore:There (is|are) .* to learn from:multiome.MultiomeWarning")
 @pytest.mark.parametrize(("n_cells", "validation"), [(1, 0.3), (2, 0.0), (3, 0.0), (3, 0.3), (20, 0.3)])
 def test_fewer_cells_than_a_minibatch(quick_fit, small, n_cells, validation):
     full = small.mdata[small.truth.measured.all(axis=1).to_numpy()]
@@ -42,6 +53,12 @@ def test_fewer_cells_than_a_minibatch(quick_fit, small, n_cells, validation):
     model = quick_fit(few, steps=5, train={"batch_size": 1000, "validation": validation})
     assert np.isfinite(model.embed(few)).all()
     assert np.isfinite(model.translate(few, source="rna", target="prot").X).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*features are zero in every cell:multiome.MultiomeWarning")
+def test_a_handful_of_cells_is_mentioned(quick_fit, small):
+    with pytest.warns(mo.MultiomeWarning, match="There are 19 cells to learn from"):
+        quick_fit(small.mdata["rna"][:19].copy(), steps=2)
 
 
 def test_all_cells_may_be_learnt_from(quick_fit, small):
