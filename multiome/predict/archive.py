@@ -71,9 +71,7 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
     if not source.exists():
         raise FileNotFoundError(f"There is no model at {source}.")
     if source.is_dir():
-        raise InvalidModelFile(f"{source} is a folder; name the file that `save` wrote.")
-    if source.suffix in DATA:
-        raise InvalidModelFile(f"{source} looks like data, by its name; name the file of a model that `save` wrote.")
+        raise InvalidModelFile(f"{source} is a folder, not a whole model saved by multiome; name the file in it.")
     try:
         with zipfile.ZipFile(source) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
@@ -82,8 +80,12 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         raise
     except Exception as error:  # what reading a damaged archive may raise is not a closed list
         raise InvalidModelFile(
-            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). It may be truncated, "
-            "or another kind of file."
+            f"{source} is not a whole model saved by multiome ({type(error).__name__}: {error}). "
+            + (
+                "By its name it holds data."
+                if source.suffix in DATA
+                else "It may be truncated, or another kind of file."
+            )
         ) from error
     named = isinstance(label, dict) and label.get("package") == "multiome"
     if not named or not isinstance(label.get("format"), int):

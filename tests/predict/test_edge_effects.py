@@ -171,6 +171,7 @@ def test_scores_have_the_sign_of_the_regulation(judged, linked):
     assert (np.sign(sure["score"].to_numpy()) == signs.to_numpy()).mean() > 0.85
 
 
+@pytest.mark.filterwarnings("ignore:There are .* to learn from:multiome.MultiomeWarning")
 @pytest.mark.filterwarnings("ignore:.*features are zero in every cell:multiome.MultiomeWarning")
 @pytest.mark.parametrize("n_cells", [4, 12, 40])
 def test_a_handful_of_cells_is_fitted_and_says_nothing(n_cells, quick_fit):
