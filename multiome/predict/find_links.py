@@ -17,6 +17,9 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links
 from multiome.predict.multiple_tests import bh
 
+NEAR = 50
+"""Decoys of like weight, by whose spread a score is measured before it is compared with all decoys."""
+
 
 def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) -> Links:
     """`Multiome.links` says what the arguments mean."""
@@ -29,13 +32,14 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
         raise MultiomeError(f"The guidance graph has no edge between {ends[0]!r} and {ends[1]!r}; it joins {pairs}.")
     decoy = edges.is_decoy[found.edge]
     score = effect[found.edge].astype(float)
+    weight = np.abs(edges.weight[found.edge]).astype(float)
     known = graph.edges.iloc[edges.row[found.edge[~decoy]]]
     names = (np.asarray(fitted.spec.modalities[key].features, dtype=object) for key in ends)
     table = pd.DataFrame(
         {
             **{end: name[of[~decoy]] for end, name, of in zip(("source", "target"), names, found[1:], strict=True)},
             "score": score[~decoy],
-            "p": p_values(score[~decoy], score[decoy]),
+            "p": p_values(score[~decoy], score[decoy], weight[~decoy], weight[decoy]),
             "distance": known["distance"].to_numpy(float),
             "weight": known["weight"].to_numpy(float),
             "sign": known["sign"].to_numpy(int),
@@ -47,8 +51,11 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
     features = {end: pd.Index(fitted.spec.modalities[end].features) for end in ends}
     if window is not None:
         reach = check_window(window, table["distance"], ends)
+        n_unknown = int(table["distance"].isna().sum())
         table = table[table["distance"] <= reach].reset_index(drop=True)
         notes.append(f"of the graph's edges, those of at most {reach:,} base pairs")
+        if n_unknown:
+            notes.append(f"{n_unknown:,} edges of unknown distance are left out")
     table.insert(4, "q", bh(table["p"].to_numpy()))
     places = places_by_modality(graph.vertices, graph.places)
     genes = [fitted.spec.modalities[key].kind == RESPONDS for key in ends]
@@ -77,9 +84,32 @@ def check_window(window: object, distance: pd.Series, ends: Sequence[str]) -> in
     return reach
 
 
-def p_values(score: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"]) -> Float[np.ndarray, " edge"]:
-    """Share of the decoys whose score is as large, the edge itself counted among them; NaN with too few decoys."""
+def p_values(
+    score: Float[np.ndarray, " edge"],
+    null: Float[np.ndarray, " decoy"],
+    weight: Float[np.ndarray, " edge"],
+    null_weight: Float[np.ndarray, " decoy"],
+) -> Float[np.ndarray, " edge"]:
+    """Share of the decoys whose score is as large, the edge itself counted among them; NaN with too few decoys.
+
+    The prior lets scores of edges of large weight, be they true or false, come out larger. So scores are first divided
+    by the spread (root mean square) of the `NEAR` decoys of most similar weight.
+    """
     if len(null) < MIN_DECOYS:
         return np.full(len(score), np.nan)
-    larger = len(null) - np.searchsorted(np.sort(np.abs(null)), np.abs(score), side="left")
+    order = np.argsort(null_weight, kind="stable")
+    null, null_weight = null[order], null_weight[order]
+    size, null_size = (np.abs(s) / spread(w, null, null_weight) for s, w in ((score, weight), (null, null_weight)))
+    larger = len(null) - np.searchsorted(np.sort(null_size), size, side="left")
     return (1 + larger) / (1 + len(null))
+
+
+def spread(
+    weight: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"], null_weight: Float[np.ndarray, " decoy"]
+) -> Float[np.ndarray, " edge"]:
+    """Root mean square score of the decoys, sorted by weight, around each weight."""
+    n, near = len(null), min(NEAR, len(null))
+    total = np.concatenate([[0.0], np.cumsum(null**2)])
+    middle = (np.searchsorted(null_weight, weight, "left") + np.searchsorted(null_weight, weight, "right")) // 2
+    first = np.clip(middle - near // 2, 0, n - near)
+    return np.sqrt(np.maximum((total[first + near] - total[first]) / near, 1e-24))

@@ -85,20 +85,33 @@ def test_places_are_those_of_the_graph(linked):
 
 def test_p_is_the_share_of_decoys_that_look_as_strong():
     null = np.array([0.5, -1.0, 2.0] + [0.1] * 17)
-    np.testing.assert_allclose(p_values(np.array([0.0, 0.6, -1.0, -1.5, 3.0]), null), np.array([21, 3, 3, 2, 1]) / 21)
+    score = np.array([0.0, 0.6, -1.0, -1.5, 3.0])
+    found = p_values(score, null, np.full(5, 0.3), np.full(20, 0.3))
+    np.testing.assert_allclose(found, np.array([21, 3, 3, 2, 1]) / 21)
+
+
+def test_p_of_false_edges_is_uniform_at_every_weight():
+    """Scores of heavy edges are larger, be they true or false."""
+    rng = np.random.default_rng(0)
+    weight, null_weight = rng.uniform(0.05, 1, 4000), rng.uniform(0.05, 1, 1000)
+    p = p_values(rng.normal(size=4000) * weight, rng.normal(size=1000) * null_weight, weight, null_weight)
+    for some in (weight < 0.2, (weight > 0.4) & (weight < 0.6), weight > 0.9):
+        for level in (0.05, 0.25, 0.5):
+            assert (p[some] <= level).mean() == pytest.approx(level, abs=0.06)
 
 
 def test_no_p_with_too_few_decoys():
     score = np.linspace(-1, 1, 5)
-    assert np.isnan(p_values(score, np.ones(MIN_DECOYS - 1))).all()
-    assert np.isfinite(p_values(score, np.ones(MIN_DECOYS))).all()
+    for n, enough in ((MIN_DECOYS - 1, False), (MIN_DECOYS, True)):
+        assert (np.isfinite(p_values(score, np.ones(n), np.ones(5), np.ones(n))) == enough).all()
 
 
 def test_p_of_decoys_is_uniform(linked):
     """Half of them beside the other half."""
     evidence = linked.model._fitted.evidence
-    score = np.random.default_rng(0).permutation(evidence.effect[evidence.edges.is_decoy].astype(float))
-    p = p_values(score[::2], score[1::2])
+    decoy = np.random.default_rng(0).permutation(np.flatnonzero(evidence.edges.is_decoy))
+    score, weight = evidence.effect.astype(float), np.abs(evidence.edges.weight).astype(float)
+    p = p_values(score[decoy[::2]], score[decoy[1::2]], weight[decoy[::2]], weight[decoy[1::2]])
     for level in (0.1, 0.25, 0.5, 0.75):
         assert (p <= level).mean() == pytest.approx(level, abs=3.5 * np.sqrt(level * (1 - level) * 2 / len(p)))
 
