@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning, listed
@@ -17,6 +18,8 @@ LENDER = "rna"
 """The kind of modality whose components other modalities' encoders are shown through the graph."""
 FEW_LINKED = 0.05
 """Below this share of joined features in both of two modalities, a warning."""
+FEW_UNKNOWN = 0.05
+"""A larger share of edges to features that the data lack is mentioned."""
 
 
 def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
@@ -49,6 +52,7 @@ def guided(
     """The edges among the spec's features, some decoys, and the spec with what encoders are shown through them."""
     features = {key: s.features for key, s in spec.modalities.items()}
     edges = edges_among(graph, features)
+    mention_unknown(spec, graph)
     mention_few(edges)
     if decoys:
         rng = np.random.default_rng(seed)
@@ -61,6 +65,39 @@ def guided(
             n = modalities[lender].n_own_components
             modalities[key] = replace(s, lender=lender, n_borrowed=n)
     return replace(spec, modalities=modalities), edges
+
+
+def mention_unknown(spec: DataSpec, graph: GuidanceGraph) -> None:
+    """Warn of modalities, and of more than a few features, that the graph joins and the data lack."""
+    ends = graph.vertices.to_frame(index=False, name=["modality", "feature"])
+    absent = [key for key in graph.vertices.unique("modality") if key not in spec.modalities]
+    if absent:
+        n = int(at_either_end(graph, ends["modality"].isin(absent).to_numpy()).sum())
+        warnings.warn(
+            f"{n:,} of the graph's {len(graph.edges):,} edges are of {listed(absent)}, but the data have the "
+            f"modalities {listed(spec.modalities)}. They are not used; if a name differs, set `keys` where the graph "
+            "is made.",
+            MultiomeWarning,
+            stacklevel=4,
+        )
+    known = pd.MultiIndex.from_tuples(
+        [(key, name) for key, s in spec.modalities.items() for name in s.features + s.other_features]
+    )
+    lacking = ~graph.vertices.isin(known) & ~ends["modality"].isin(absent).to_numpy()
+    n = int(at_either_end(graph, lacking).sum())
+    if n > FEW_UNKNOWN * len(graph.edges):
+        warnings.warn(
+            f"{n:,} of the graph's {len(graph.edges):,} edges name features that the data lack (first: "
+            f"{listed(ends['feature'][lacking][:3])}), and are not used. Compare the names in the graph and in "
+            "the data.",
+            MultiomeWarning,
+            stacklevel=4,
+        )
+
+
+def at_either_end(graph: GuidanceGraph, vertex: np.ndarray) -> np.ndarray:
+    """Which edges have one of the vertices."""
+    return vertex[graph.edges["source"].to_numpy()] | vertex[graph.edges["target"].to_numpy()]
 
 
 def mention_few(edges: FeatureEdges) -> None:

@@ -49,11 +49,24 @@ def _plain(name: object) -> str:
 
 
 def places_in_names(names: pd.Index) -> pd.DataFrame:
-    """``chr1:100-200``, ``chr1-100-200`` and ``chr1_100_200`` as places; others are not known."""
+    """``chr1:100-200``, ``chr1-100-200`` and ``chr1_100_200`` as places; others are not known.
+
+    Raises
+    ------
+    InvalidGraph
+        If one ends where it starts, or before.
+    """
     found = pd.Series(names.astype(str)).str.extract(NAME)
     known = found["chrom"].notna().to_numpy()
     chrom = np.where(known, plain_chromosomes(found["chrom"]), "")
     start, end = (pd.to_numeric(found[name]).fillna(-1).to_numpy(np.int64) for name in ("start", "end"))
+    wrong = known & (start >= end)
+    if wrong.any():
+        raise InvalidGraph(
+            f"The names of {share(wrong.sum(), len(names))} are intervals that end where they start, or before (first: "
+            f"{listed(names[wrong], most=3)}). Correct them, or give coordinates in columns "
+            f"{', '.join(COLUMNS)}."
+        )
     written = found["chrom"].fillna("").to_numpy(object)
     return pd.DataFrame({"chrom": chrom, "start": start, "end": end, "strand": ".", "written": written})
 

@@ -49,11 +49,16 @@ def read_gtf(lines: Iterable[str], source: str) -> pd.DataFrame:
                 f"{source}, line {number:,}: {len(fields)} of {N_FIELDS} fields, or positions that are no numbers "
                 f"({line[:60].rstrip()!r}). The file may be cut short; download or copy it again."
             )
+        if int(fields[3]) < 1:
+            raise InvalidGraph(
+                f"{source}, line {number:,}: a feature starts at {fields[3]}, but positions of GTF and GFF3 count from "
+                "1. If the file was made from 0-based starts (BED), add 1 to each."
+            )
         if fields[2] in GENE_KINDS:
             genes.append(fields)
         elif not genes and "gene_id" in fields[8]:
             span(parts, fields)
-    if line.count('"') % 2:
+    if line.count('"') % 2 or ('"' in line and line[-1] not in '\n;"'):
         raise InvalidGraph(
             f"{source} ends within a line ({line[-60:]!r}), so genes are missing; download or copy it again."
         )

@@ -118,8 +118,9 @@ def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -
         names = f"{row['modality']!r} and {row['other']!r}"
         if row["groups"] < MIN_GROUPS:
             reason = (
-                f"cells of one hardly lie beside cells of the other: only {row['groups']} groups of similar cells have "
-                f"at least {MIN_CELLS} of both."
+                f"it cannot be told whether they were matched rightly: {row['groups']} groups of similar cells have at "
+                f"least {MIN_CELLS} of both, where {MIN_GROUPS} are needed. Either cells of one hardly lie beside "
+                "cells of the other, or there are too few."
             )
         elif np.isnan(row["p"]):
             reason = (
@@ -130,7 +131,7 @@ def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -
             reason = (
                 f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree "
                 f"with the counts hardly better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = "
-                f"{row['p']:.2g})."
+                f"{row['p']:.2g}), or too few cells to show it."
             )
         warnings.warn(
             f"{names} were measured in different cells, and {reason} Do not trust their alignment. See "

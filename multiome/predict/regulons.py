@@ -60,6 +60,8 @@ def motif_hits(motifs: pd.DataFrame) -> pd.DataFrame:
     MultiomeError
         If it is neither a table of hits nor a matrix, or there is no hit.
     """
+    if not isinstance(motifs, pd.DataFrame):
+        raise MultiomeError(f"`motifs` must be a DataFrame, got {type(motifs).__name__}; read it first.")
     missing = [name for name in HIT if name not in motifs.columns]
     if not missing:
         hits = motifs[HIT].dropna().astype(str)
@@ -77,13 +79,26 @@ def motif_hits(motifs: pd.DataFrame) -> pd.DataFrame:
 
 
 def hits_of_matrix(motifs: pd.DataFrame) -> pd.DataFrame:
-    """Where a matrix of peaks x transcription factors, sparse or not, is not 0."""
+    """Where a matrix of peaks x transcription factors, sparse or not, is 1.
+
+    Raises
+    ------
+    MultiomeError
+        If it holds anything but 0 and 1.
+    """
     dtypes = list(motifs.dtypes)
-    if dtypes and all(isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in dtypes):
+    sparse = bool(dtypes) and all(isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in dtypes)
+    if sparse:
         matrix = motifs.sparse.to_coo()
         row, column = matrix.row[matrix.data != 0], matrix.col[matrix.data != 0]
     else:
         row, column = np.nonzero(motifs.fillna(0).to_numpy())
+    values = matrix.data if sparse else motifs.to_numpy()[row, column]
+    if (values != 1).any():
+        raise MultiomeError(
+            f"`motifs` is a matrix that holds {values[values != 1][0]:g}, where only 0 and 1 say which peaks have a "
+            "motif. Of scores, choose the hits first, such as (motifs > threshold).astype(int)."
+        )
     return pd.DataFrame({"tf": motifs.columns.astype(str)[column], "peak": motifs.index.astype(str)[row]})
 
 

@@ -105,6 +105,17 @@ def test_a_last_line_that_is_cut(file, keep, says):
         read_genes(file(GTF, keep=keep))
 
 
+def test_a_last_line_that_is_cut_between_two_attributes(file):
+    line = 'chr1\ta\tgene\t{}\t90\t.\t+\t.\tgene_id "{}"; gene_name "B";\n'
+    with pytest.raises(InvalidGraph, match=r"ends within a line"):
+        read_genes(file((line.format(5, "A") + line.format(50, "C")).removesuffix('ne_name "B";\n')))
+
+
+def test_positions_that_count_from_0(file):
+    with pytest.raises(InvalidGraph, match=r"line 1: a feature starts at 0, but .* count from 1"):
+        read_genes(file('chr1\ta\tgene\t0\t9\t.\t+\t.\tgene_id "A";\n'))
+
+
 def test_a_last_line_without_newline_is_whole(file):
     assert len(read_genes(file(GTF.rstrip("\n")))) == 2
 

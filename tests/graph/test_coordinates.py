@@ -108,3 +108,9 @@ def test_names_of_other_places_are_reported_and_equal_ones_are_not():
     compare_names(found, pd.Index(["chr1:5100-5200"]), what="atac", findings=findings)
     assert findings.warnings == []
     assert "differ from the columns, which were used" in findings.sentences[0]
+
+
+@pytest.mark.parametrize("name", ["chr1:200-100", "chr1:100-100"])
+def test_names_that_are_no_interval(name):
+    with pytest.raises(InvalidGraph, match=rf"1 of 2 .*end where they start, or before \(first: '{name}'"):
+        places_in_names(pd.Index(["chr1:5-9", name]))

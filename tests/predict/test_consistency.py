@@ -159,7 +159,10 @@ def told(**values):
     [
         ({"p": 0.2, "score": 0.03}, r"900 edges agree with the counts hardly better than 90 false ones \(score 0.030"),
         ({"p": np.nan, "score": np.nan, "decoys": 3}, "900 edges of the guidance graph and 3 decoys are too few"),
-        ({"p": np.nan, "score": np.nan, "groups": 2}, "only 2 groups of similar cells have at least 10 of both"),
+        (
+            {"p": np.nan, "score": np.nan, "groups": 2},
+            "matched rightly: 2 groups of similar cells have at least 10 of both, where 5",
+        ),
     ],
 )
 def test_unpaired_cells_that_do_not_bear_the_graph_out_are_mentioned(values, message):

@@ -122,3 +122,13 @@ def test_what_are_no_motifs(links, motifs):
         links.regulons(motifs[:0])
     with pytest.raises(MultiomeError, match="no hit of a motif in a peak"):
         links.regulons(pd.DataFrame(0, index=["p1"], columns=["T1", "T2"]))
+
+
+def test_a_matrix_of_scores_is_no_matrix_of_hits(links, motifs):
+    matrix = pd.crosstab(motifs["peak"], motifs["tf"]) > 0
+    for scores in (
+        matrix * 2.5,
+        pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(matrix * 2.5), matrix.index, matrix.columns),
+    ):
+        with pytest.raises(MultiomeError, match=r"holds 2\.5, where only 0 and 1"):
+            links.regulons(scores)

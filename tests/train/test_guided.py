@@ -169,3 +169,21 @@ def test_a_graph_within_one_modality_joins_nothing(halves):
     rows = {"source_modality": ["rna"], "source": [a], "target_modality": ["rna"], "target": [b]}
     with pytest.raises(mo.InvalidGraph, match="1 edges, none of them between two modalities"):
         mo.fit(unpaired, graph=mo.GuidanceGraph.from_table(pd.DataFrame(rows)))
+
+
+def test_edges_that_the_data_lack_are_mentioned(halves, quick_fit):
+    unpaired, graph, _ = halves
+    table = graph.table()
+    other = table.assign(target=table["target"].where(table.index % 2 == 0, table["target"] + "x"))
+    n = int((table.index % 2 == 1).sum())
+    with pytest.warns(
+        mo.MultiomeWarning, match=rf"{n:,} of the graph's {len(table):,} edges name features that the data lack"
+    ):
+        quick_fit(unpaired, graph=mo.GuidanceGraph.from_table(other), steps=2)
+    adt = pd.DataFrame(
+        {"source": [table["source"][0]], "target": ["CD3"], "source_modality": "rna", "target_modality": "adt"}
+    )
+    with pytest.warns(
+        mo.MultiomeWarning, match=r"1 of the graph's .* edges are of 'adt', but the data have the modalities"
+    ):
+        quick_fit(unpaired, graph=graph | mo.GuidanceGraph.from_table(adt), steps=2)
