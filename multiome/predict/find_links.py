@@ -17,8 +17,8 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links
 from multiome.predict.multiple_tests import bh
 
-NEAR = 50
-"""Decoys of like weight, by whose spread a score is measured before it is compared with all decoys."""
+NEAR = 150
+"""Decoys of like weight, by whose spread scores are measured within a window."""
 
 
 def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) -> Links:
@@ -33,13 +33,17 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
     decoy = edges.is_decoy[found.edge]
     score = effect[found.edge].astype(float)
     weight = np.abs(edges.weight[found.edge]).astype(float)
+    p = p_values(score[~decoy], score[decoy])
+    if window is not None:  # near peaks have large weights, whose scores are larger even where the edge is false
+        scaled = score / spread(weight, score[decoy], weight[decoy])
+        p = np.maximum(p, p_values(scaled[~decoy], scaled[decoy]))
     known = graph.edges.iloc[edges.row[found.edge[~decoy]]]
     names = (np.asarray(fitted.spec.modalities[key].features, dtype=object) for key in ends)
     table = pd.DataFrame(
         {
             **{end: name[of[~decoy]] for end, name, of in zip(("source", "target"), names, found[1:], strict=True)},
             "score": score[~decoy],
-            "p": p_values(score[~decoy], score[decoy], weight[~decoy], weight[decoy]),
+            "p": p,
             "distance": known["distance"].to_numpy(float),
             "weight": known["weight"].to_numpy(float),
             "sign": known["sign"].to_numpy(int),
@@ -84,32 +88,23 @@ def check_window(window: object, distance: pd.Series, ends: Sequence[str]) -> in
     return reach
 
 
-def p_values(
-    score: Float[np.ndarray, " edge"],
-    null: Float[np.ndarray, " decoy"],
-    weight: Float[np.ndarray, " edge"],
-    null_weight: Float[np.ndarray, " decoy"],
-) -> Float[np.ndarray, " edge"]:
-    """Share of the decoys whose score is as large, the edge itself counted among them; NaN with too few decoys.
-
-    The prior lets scores of edges of large weight, be they true or false, come out larger. So scores are first divided
-    by the spread (root mean square) of the `NEAR` decoys of most similar weight.
-    """
+def p_values(score: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"]) -> Float[np.ndarray, " edge"]:
+    """Share of the decoys whose score is as large, the edge itself counted among them; NaN with too few decoys."""
     if len(null) < MIN_DECOYS:
         return np.full(len(score), np.nan)
-    order = np.argsort(null_weight, kind="stable")
-    null, null_weight = null[order], null_weight[order]
-    size, null_size = (np.abs(s) / spread(w, null, null_weight) for s, w in ((score, weight), (null, null_weight)))
-    larger = len(null) - np.searchsorted(np.sort(null_size), size, side="left")
+    larger = len(null) - np.searchsorted(np.sort(np.abs(null)), np.abs(score), side="left")
     return (1 + larger) / (1 + len(null))
 
 
 def spread(
     weight: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"], null_weight: Float[np.ndarray, " decoy"]
 ) -> Float[np.ndarray, " edge"]:
-    """Root mean square score of the decoys, sorted by weight, around each weight."""
+    """Root mean square score of the `NEAR` decoys whose weights are most similar to each weight."""
     n, near = len(null), min(NEAR, len(null))
-    total = np.concatenate([[0.0], np.cumsum(null**2)])
-    middle = (np.searchsorted(null_weight, weight, "left") + np.searchsorted(null_weight, weight, "right")) // 2
-    first = np.clip(middle - near // 2, 0, n - near)
+    if not n:
+        return np.ones(len(weight))
+    order = np.argsort(null_weight, kind="stable")
+    total = np.concatenate([[0.0], np.cumsum(null[order] ** 2)])
+    left, right = (np.searchsorted(null_weight[order], weight, side) for side in ("left", "right"))
+    first = np.clip((left + right) // 2 - near // 2, 0, n - near)
     return np.sqrt(np.maximum((total[first + near] - total[first]) / near, 1e-24))

@@ -10,7 +10,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import MultiomeError, UnknownName
-from multiome.predict.find_links import MIN_DECOYS, check_window, p_values
+from multiome.predict.find_links import MIN_DECOYS, NEAR, check_window, p_values, spread
 from multiome.predict.multiple_tests import bh
 
 
@@ -58,14 +58,16 @@ def test_both_ways_round_write_the_same_files(linked, tmp_path):
     assert set(pd.read_csv(tmp_path / "a.csv")["gene"]) <= set(linked.simulation.mdata["rna"].var_names)
 
 
-def test_a_window_keeps_the_p_and_takes_q_over_its_rows(linked):
+def test_within_a_window_p_is_no_smaller_and_q_is_over_its_rows(linked):
     every, near = linked.model.links(), linked.model.links(window=20_000)
     kept = every.table[every.table["distance"] <= 20_000].reset_index(drop=True)
     assert 0 < len(near) < len(every)
-    pd.testing.assert_frame_equal(near.table.drop(columns="q"), kept.drop(columns="q"))
-    np.testing.assert_allclose(near.table["q"], bh(kept["p"]))
+    pd.testing.assert_frame_equal(near.table.drop(columns=["p", "q"]), kept.drop(columns=["p", "q"]))
+    assert (near.table["p"] >= kept["p"]).all()
+    assert (near.table["p"] > kept["p"]).any()
+    np.testing.assert_allclose(near.table["q"], bh(near.table["p"]))
     assert near.notes == (*every.notes, "of the graph's edges, those of at most 20,000 base pairs")
-    pd.testing.assert_frame_equal(linked.model.links(window=10**9).table, every.table)
+    assert len(linked.model.links(window=10**9)) == len(every)
 
 
 def test_every_feature_of_the_model_is_known(linked):
@@ -85,35 +87,40 @@ def test_places_are_those_of_the_graph(linked):
 
 def test_p_is_the_share_of_decoys_that_look_as_strong():
     null = np.array([0.5, -1.0, 2.0] + [0.1] * 17)
-    score = np.array([0.0, 0.6, -1.0, -1.5, 3.0])
-    found = p_values(score, null, np.full(5, 0.3), np.full(20, 0.3))
-    np.testing.assert_allclose(found, np.array([21, 3, 3, 2, 1]) / 21)
-
-
-def test_p_of_false_edges_is_uniform_at_every_weight():
-    """Scores of heavy edges are larger, be they true or false."""
-    rng = np.random.default_rng(0)
-    weight, null_weight = rng.uniform(0.05, 1, 4000), rng.uniform(0.05, 1, 1000)
-    p = p_values(rng.normal(size=4000) * weight, rng.normal(size=1000) * null_weight, weight, null_weight)
-    for some in (weight < 0.2, (weight > 0.4) & (weight < 0.6), weight > 0.9):
-        for level in (0.05, 0.25, 0.5):
-            assert (p[some] <= level).mean() == pytest.approx(level, abs=0.06)
+    np.testing.assert_allclose(p_values(np.array([0.0, 0.6, -1.0, -1.5, 3.0]), null), np.array([21, 3, 3, 2, 1]) / 21)
 
 
 def test_no_p_with_too_few_decoys():
     score = np.linspace(-1, 1, 5)
-    for n, enough in ((MIN_DECOYS - 1, False), (MIN_DECOYS, True)):
-        assert (np.isfinite(p_values(score, np.ones(n), np.ones(5), np.ones(n))) == enough).all()
+    assert np.isnan(p_values(score, np.ones(MIN_DECOYS - 1))).all()
+    assert np.isfinite(p_values(score, np.ones(MIN_DECOYS))).all()
 
 
 def test_p_of_decoys_is_uniform(linked):
     """Half of them beside the other half."""
     evidence = linked.model._fitted.evidence
-    decoy = np.random.default_rng(0).permutation(np.flatnonzero(evidence.edges.is_decoy))
-    score, weight = evidence.effect.astype(float), np.abs(evidence.edges.weight).astype(float)
-    p = p_values(score[decoy[::2]], score[decoy[1::2]], weight[decoy[::2]], weight[decoy[1::2]])
+    score = np.random.default_rng(0).permutation(evidence.effect[evidence.edges.is_decoy].astype(float))
+    p = p_values(score[::2], score[1::2])
     for level in (0.1, 0.25, 0.5, 0.75):
         assert (p <= level).mean() == pytest.approx(level, abs=3.5 * np.sqrt(level * (1 - level) * 2 / len(p)))
+
+
+def test_in_units_of_their_spread_p_is_uniform_at_every_weight():
+    """Scores of heavy edges are larger, be they true or false."""
+    rng = np.random.default_rng(0)
+    weight, null_weight = rng.uniform(0.05, 1, 4000), rng.uniform(0.05, 1, 3000)
+    score, null = rng.normal(size=4000) * weight, rng.normal(size=3000) * null_weight
+    p = p_values(score / spread(weight, null, null_weight), null / spread(null_weight, null, null_weight))
+    for some in (weight < 0.2, (weight > 0.4) & (weight < 0.6), weight > 0.9):
+        for level in (0.05, 0.25, 0.5):
+            assert (p[some] <= level).mean() == pytest.approx(level, abs=0.06)
+    assert (p_values(score, null)[weight > 0.9] <= 0.05).mean() > 0.15
+
+
+def test_spread_is_that_of_decoys_of_like_weight():
+    null_weight = np.repeat([1.0, 0.5], NEAR)
+    np.testing.assert_allclose(spread(np.array([0.2, 0.5, 1.0]), null_weight * 3, null_weight), [1.5, 1.5, 3.0])
+    np.testing.assert_array_equal(spread(np.ones(2), np.empty(0), np.empty(0)), 1)
 
 
 def test_a_loaded_model_has_the_same_links(linked, tmp_path):
