@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from multiome.data.build import prepare
-from multiome.data.checks import mention_few
+from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
@@ -98,7 +98,7 @@ def fit(
     seed = check_seed(seed)
     pairs = joined_pairs(graph)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)
-    mention_few(len(cells))
+    mention_few_cells(len(cells))
     spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)

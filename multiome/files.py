@@ -34,8 +34,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
     target = Path(path)
     if target.is_dir():
         raise FileExistsError(f"{target} is a folder; name a file.")
-    if target.exists() and not target.is_file():
-        raise FileExistsError(f"{target} is no regular file, and must not be replaced by one; choose another name.")
+    check_regular(target)
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
     folder = target.resolve().parent  # where a symbolic link leads to
@@ -43,6 +42,18 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
         raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
     check_writable(folder)
     return target
+
+
+def check_regular(path: Path) -> None:
+    """What is at a path, if anything, is a file: pipes and devices must not be replaced by one.
+
+    Raises
+    ------
+    FileExistsError
+        If it is something else.
+    """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path} is no regular file, and must not be replaced by one; choose another name.")
 
 
 def check_writable(folder: Path) -> None:

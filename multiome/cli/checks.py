@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from multiome.files import check_writable
+from multiome.files import check_regular, check_writable
 from multiome.train.config import is_available
 
 
@@ -54,8 +54,7 @@ def check_output(path: Path, *, overwrite: bool, suffix: str | None = None, inpu
             raise UsageError(f"--out {path} is also what is read; it would be lost. Choose another name for --out.")
     if path.is_dir():
         raise FileExistsError(f"{path} is a folder; choose another name.")
-    if path.exists() and not path.is_file():
-        raise FileExistsError(f"{path} is no regular file, and must not be replaced by one; choose another name.")
+    check_regular(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
     folder = path.resolve().parent  # where a symbolic link leads to

@@ -60,12 +60,14 @@ def check_values(
     what = repr(key) if layer is None else f"{key!r} (layer {layer!r})"
     bad = flagged(x.data, lambda v: ~np.isfinite(v))
     if bad.any():
+        normal = (
+            f"Values that are no counts must be finite too; then pass modalities={{{key!r}: ...continuous()}} for a "
+            "normal likelihood."
+        )
         raise InvalidCounts(
             f"{what} holds NaN or infinite values: {where(x, bad, obs_names, var_names)}. "
             "Remove these cells or features; leave cells that were not measured out of the modality (zeros would count "
-            "as measured). "
-            + ("Values that are no counts must be finite too" if is_count else "No likelihood takes them")
-            + (f"; then pass modalities={{{key!r}: ...continuous()}} for a normal likelihood." if is_count else ".")
+            f"as measured). {normal if is_count else 'No likelihood takes them.'}"
         )
     if not is_count:
         bad = flagged(x.data, lambda v: np.abs(v) > MAX_VALUE)
@@ -162,7 +164,7 @@ def mention_unseen(key: str, n_unseen: int, n_features: int) -> None:
         )
 
 
-def mention_few(n_cells: int) -> None:
+def mention_few_cells(n_cells: int) -> None:
     """So few cells cannot tell what holds for others."""
     if n_cells < FEW:
         warnings.warn(
@@ -175,15 +177,16 @@ def mention_few(n_cells: int) -> None:
 
 def check_layer(key: str, layer: str | None, layers: list[str], *, purpose: str = "") -> None:
     """The layer must exist."""
-    if layer is not None and not layers:
-        raise UnknownName(
-            f"Unknown layer {layer!r} of {key!r}{purpose}; it has no layers, only .X. Store the values as "
-            f"adata.layers[{layer!r}], or leave the layer out to take .X."
-            if not purpose
-            else f"Unknown layer {layer!r} of {key!r}{purpose}; there is none. Store them as adata.layers[{layer!r}]."
-        )
-    if layer is not None and layer not in layers:
+    if layer is None or layer in layers:
+        return
+    if layers:
         raise unknown("layer", layer, layers, where=f" of {key!r}{purpose}")
+    exists = (
+        f"there is none. Store them as adata.layers[{layer!r}]."
+        if purpose
+        else f"it has no layers, only .X. Store the values as adata.layers[{layer!r}], or leave the layer out for .X."
+    )
+    raise UnknownName(f"Unknown layer {layer!r} of {key!r}{purpose}; {exists}")
 
 
 def check_found(key: str, n_found: int, names: tuple[str, ...], missing: list[str], min_features: float) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from multiome.data.cells import Cells
+from multiome.data.cells import Cells, apart_in
 from multiome.data.spec import Covariate, DataSpec
 from multiome.errors import InvalidPairing, MultiomeError, MultiomeWarning, listed, unknown
 
@@ -141,8 +140,8 @@ def check_shared_levels(cells: Cells, covariates: Sequence[Covariate]) -> None:
     for covariate in covariates:
         level = column(cells, covariate.name)
         held = {key: set(level[cells.observed(key)]) for key in cells.mods}
-        for a, b in combinations(cells.mods, 2):
-            if not (cells.observed(a) & cells.observed(b)).any() and not held[a] & held[b]:
+        for a, b in apart_in({key: cells.observed(key) for key in cells.mods}):
+            if not held[a] & held[b]:
                 warnings.warn(
                     f"batch_key {covariate.name!r}: {a!r} and {b!r} were measured in different cells and have no level "
                     "in common, so that a difference of batches cannot be told from one of modalities, and their cells "

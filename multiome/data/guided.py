@@ -6,12 +6,11 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning, listed
 from multiome.graph.decoys import with_decoys
-from multiome.graph.edges import FeatureEdges, edges_among, joined, places_among
+from multiome.graph.edges import FeatureEdges, edges_among, features_of, joined, places_among
 from multiome.graph.guidance import GuidanceGraph
 
 LENDER = "rna"
@@ -80,9 +79,7 @@ def mention_unknown(spec: DataSpec, graph: GuidanceGraph) -> None:
             MultiomeWarning,
             stacklevel=4,
         )
-    known = pd.MultiIndex.from_tuples(
-        [(key, name) for key, s in spec.modalities.items() for name in s.features + s.other_features]
-    )
+    known = features_of({key: s.features + s.other_features for key, s in spec.modalities.items()})
     lacking = ~graph.vertices.isin(known) & ~ends["modality"].isin(absent).to_numpy()
     n = int(at_either_end(graph, lacking).sum())
     if n > FEW_UNKNOWN * len(graph.edges):

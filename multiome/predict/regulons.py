@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from multiome.errors import MultiomeError, UnknownName, listed, nearest
 from multiome.predict.multiple_tests import bh, simes
@@ -87,13 +88,12 @@ def hits_of_matrix(motifs: pd.DataFrame) -> pd.DataFrame:
         If it holds anything but 0 and 1.
     """
     dtypes = list(motifs.dtypes)
-    sparse = bool(dtypes) and all(isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in dtypes)
-    if sparse:
+    if dtypes and all(isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in dtypes):
         matrix = motifs.sparse.to_coo()
-        row, column = matrix.row[matrix.data != 0], matrix.col[matrix.data != 0]
     else:
-        row, column = np.nonzero(motifs.fillna(0).to_numpy())
-    values = matrix.data if sparse else motifs.to_numpy()[row, column]
+        matrix = sp.coo_array(motifs.fillna(0).to_numpy())
+    hit = matrix.data != 0
+    row, column, values = matrix.row[hit], matrix.col[hit], matrix.data[hit]
     if (values != 1).any():
         raise MultiomeError(
             f"`motifs` is a matrix that holds {values[values != 1][0]:g}, where only 0 and 1 say which peaks have a "

@@ -1,4 +1,6 @@
-"""What the values of one assay say of a cell's type when labels are given: more, no method without labels can tell.
+"""What simple classifiers tell of a cell's type from the values of one assay when labels are given.
+
+A method without labels can hardly tell more, though none of this proves that it cannot.
 
 ``python -m tests.benchmarks.bounds`` prints it for the four simulated modalities, beside the recorded transfers.
 """

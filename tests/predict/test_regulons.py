@@ -132,3 +132,11 @@ def test_a_matrix_of_scores_is_no_matrix_of_hits(links, motifs):
     ):
         with pytest.raises(MultiomeError, match=r"holds 2\.5, where only 0 and 1"):
             links.regulons(scores)
+
+
+def test_stored_zeros_of_a_sparse_matrix_are_no_hits(links, motifs):
+    matrix = pd.crosstab(motifs["peak"], motifs["tf"]).clip(upper=1)
+    stored = sp.csr_matrix(np.ones(matrix.shape))
+    stored.data[:] = matrix.to_numpy(float).ravel()
+    sparse = pd.DataFrame.sparse.from_spmatrix(stored, matrix.index, matrix.columns)
+    pd.testing.assert_frame_equal(links.regulons(sparse), links.regulons(motifs))
