@@ -9,11 +9,10 @@ from jaxtyping import Float, Int
 from pyro.distributions.torch_distribution import TorchDistribution, TorchDistributionMixin
 from torch import Tensor, nn
 from torch.distributions import constraints
-from torch.nn.functional import softplus
 
 from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.likelihoods.counted import negative_binomial_log_prob
 from multiome.likelihoods.expectation import expected_log1p
-from multiome.likelihoods.rising import log_rising
 from multiome.types import SparseRows
 
 
@@ -28,6 +27,7 @@ class MeanDispersion(TorchDistribution):
 
     def __init__(self, log_mean: Tensor, theta: Tensor, *, validate_args: bool | None = None) -> None:
         self.log_mean, self.theta = torch.broadcast_tensors(log_mean, theta)
+        self.given_theta = theta
         super().__init__(self.log_mean.shape, validate_args=validate_args)
 
     @property
@@ -39,7 +39,7 @@ class MeanDispersion(TorchDistribution):
         return self.mean + self.mean**2 / self.theta
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> MeanDispersion:
-        return MeanDispersion(self.log_mean.expand(batch_shape), self.theta.expand(batch_shape), validate_args=False)
+        return MeanDispersion(self.log_mean.expand(batch_shape), self.given_theta, validate_args=False)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with torch.no_grad():
@@ -48,12 +48,7 @@ class MeanDispersion(TorchDistribution):
             return torch.poisson(rate.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        excess = softplus(self.log_mean - self.theta.log())
-        zero = -self.theta * excess
-        log_probability = zero + value * (self.log_mean - self.theta.log() - excess)
-        seen = (value > 0).expand_as(log_probability).nonzero(as_tuple=True)
-        x, theta = value.expand_as(log_probability)[seen], self.theta.expand_as(log_probability)[seen]
-        return log_probability.index_put(seen, log_rising(theta, x) - torch.lgamma(x + 1), accumulate=True)
+        return negative_binomial_log_prob(self.log_mean, self.given_theta, value)
 
     def expected_log1p(self, scale: Tensor) -> Tensor:
         """``E[log1p(scale * x)]``, without sampling and without a gradient."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
+from multiome.likelihoods.counted import poisson_log_prob
 from multiome.likelihoods.expectation import expected_log1p
 from multiome.types import SparseRows
 
@@ -41,10 +42,7 @@ class LogRate(TorchDistribution):
             return torch.poisson(self.mean.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        log_probability = value * self.log_rate - self.log_rate.exp()
-        several = (value > 1).expand_as(log_probability).nonzero(as_tuple=True)
-        factorial = torch.lgamma(value.expand_as(log_probability)[several] + 1)
-        return log_probability.index_put(several, -factorial, accumulate=True)
+        return poisson_log_prob(self.log_rate, value)
 
     def expected_log1p(self, scale: Tensor) -> Tensor:
         """``E[log1p(scale * x)]``, without sampling and without a gradient."""

@@ -1,0 +1,60 @@
+"""Values and gradients written out by hand, beside autograd of the formulas."""
+
+import pytest
+import torch
+
+from multiome.likelihoods.counted import larger, negative_binomial_log_prob, poisson_log_prob
+
+
+@pytest.fixture
+def counts():
+    torch.manual_seed(0)
+    return torch.poisson(torch.rand(30, 12, dtype=torch.float64) * torch.linspace(0, 6, 12))
+
+
+def gradients(log_prob, weight, *inputs):
+    log_prob = log_prob(*inputs)
+    return log_prob, *torch.autograd.grad((weight * log_prob).sum(), [x for x in inputs if x.requires_grad])
+
+
+def test_poisson_gradient(counts):
+    log_rate, weight = torch.randn(30, 12, dtype=torch.float64, requires_grad=True), torch.rand(30, 1)
+
+    def reference(log_rate, x):
+        return x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
+
+    for found, expected in zip(
+        gradients(poisson_log_prob, weight, log_rate, counts), gradients(reference, weight, log_rate, counts), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("shape", [(), (12,), (30, 1), (30, 12)])
+def test_negative_binomial_gradients(counts, shape):
+    log_mean, weight = torch.randn(30, 12, dtype=torch.float64, requires_grad=True), torch.rand(30, 1)
+    theta = (torch.rand(shape, dtype=torch.float64) * 40).add_(0.05).requires_grad_()
+
+    def reference(log_mean, theta, x):
+        logits = log_mean - theta.log()
+        own = torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
+        return own + theta * torch.nn.functional.logsigmoid(-logits) + x * torch.nn.functional.logsigmoid(logits)
+
+    found = gradients(negative_binomial_log_prob, weight, log_mean, theta, counts)
+    expected = gradients(reference, weight, log_mean, theta, counts)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)  # Stirling's series beyond 16
+
+
+def test_values_of_several_draws_and_no_gradient(counts):
+    log_mean, theta = torch.randn(12, dtype=torch.float64), torch.full((12,), 2.0, dtype=torch.float64)
+    both = negative_binomial_log_prob(log_mean, theta, torch.stack([counts, counts * 2]))
+    torch.testing.assert_close(both[1], negative_binomial_log_prob(log_mean, theta, counts * 2))
+    assert not both.requires_grad
+    torch.testing.assert_close(
+        poisson_log_prob(log_mean, torch.stack([counts, counts]))[0], poisson_log_prob(log_mean, counts)
+    )
+
+
+def test_larger_are_flat_positions():
+    assert larger(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), 0).tolist() == [1, 2]
+    assert larger(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), 1).tolist() == [2]
