@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
-    @property
+    @cached_property
     def rows(self) -> Int[Tensor, " entry"]:
         """The cell of every entry."""
         cells = torch.arange(len(self), device=self.indptr.device)
@@ -58,7 +59,10 @@ class SparseRows:
 
     def with_values(self, values: Float[Tensor, " entry"]) -> SparseRows:
         """The same entries with other values."""
-        return replace(self, values=values)
+        others = replace(self, values=values)
+        if "rows" in vars(self):  # found once for all that share them
+            vars(others)["rows"] = self.rows
+        return others
 
     def sum(self) -> Float[Tensor, "cell 1"]:
         """Total per cell."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from multiome.data.spec import ModalitySpec
+from multiome.graph.encoder import average_output
 from multiome.model.components import principal_components
 from multiome.model.config import ModelConfig
 from multiome.nn.decoder import Head
@@ -101,7 +102,7 @@ class Channel(nn.Module):
         seen = self.transform(rows, depth=depth, coverage=coverage, found=found)
         inputs = self.projection(seen, found)
         if self.scores is not None:
-            embedding = (self.head.embedding if self.shared is None else self.shared).detach().mean(0)
+            embedding = average_output((self.head.embedding if self.shared is None else self.shared).detach())
             scored = self.transform.to_score(rows, seen, depth=depth)
             inputs = torch.cat([self.scores(scored, embedding, found), inputs], -1)
         return self.encoder(inputs)

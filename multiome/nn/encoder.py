@@ -35,11 +35,11 @@ class Projection(nn.Module):
     def forward(
         self, rows: SparseRows, found: Bool[Tensor, " feature"] | None = None
     ) -> Float[Tensor, "cell component"]:
-        weight = self.loadings if found is None else self.loadings * found[:, None]
-        total = embedding_bag(
-            rows.indices, weight, rows.indptr[:-1], mode="sum", per_sample_weights=rows.values.to(weight.dtype)
-        )
-        return total - self.centre @ weight
+        values, centre = rows.values.to(self.loadings.dtype), self.centre
+        if found is not None:
+            values, centre = values * found[rows.indices], centre * found
+        total = embedding_bag(rows.indices, self.loadings, rows.indptr[:-1], mode="sum", per_sample_weights=values)
+        return total - centre @ self.loadings
 
 
 class CellEncoder(nn.Module):

@@ -47,6 +47,7 @@ class IntegrationTask(pl.LightningModule):
         self.paired, self.clip_weight = n_paired > 0, weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
         self.elbo = TraceMeanField_ELBO()
+        self.noted: dict[str, tuple[Tensor | float, int]] = {}
 
     def losses(self, batch: Batch, *, keep: float, feature_dropout: float) -> dict[str, Tensor]:
         """Every term, per cell."""
@@ -109,8 +110,9 @@ class IntegrationTask(pl.LightningModule):
 
     @staticmethod
     def told_by(key: str, batch: Batch, latent: Latent) -> Tensor:
-        """Latent states as one modality alone tells them; 0 where a cell lacks it."""
-        return product_of_experts({key: latent.per_modality[key]}, {key: batch.observed[key]}).loc
+        """Latent states as one modality alone and the prior tell them; 0 where a cell lacks it."""
+        q = latent.per_modality[key]
+        return torch.where(batch.observed[key][:, None], q.loc / (1 + q.scale**2), 0.0)
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""
@@ -132,11 +134,19 @@ class IntegrationTask(pl.LightningModule):
         total = self.total(losses)
         if not torch.isfinite(total):
             raise TrainingDiverged(self.blame(batch, losses))
-        self.log_dict(
-            {f"train/{name}": value for name, value in {**losses, "total": total}.items()},
-            on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch),
-        )  # fmt: skip
+        self.note({**losses, "total": total}, len(batch))
         return total
+
+    @torch.no_grad()
+    def note(self, losses: Mapping[str, Tensor], n_cells: int) -> None:
+        """Add to the epoch's means, logged at its end: Lightning's own take longer than the optimiser."""
+        for name, value in losses.items():
+            total, n = self.noted.get(name, (0.0, 0))
+            self.noted[name] = total + n_cells * value.detach(), n + n_cells
+        if self.trainer.is_last_batch:
+            means = {f"train/{name}": total / n for name, (total, n) in self.noted.items()}
+            self.log_dict(means, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+            self.noted = {}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:  # the weights have changed places with their average

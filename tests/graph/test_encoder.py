@@ -45,6 +45,22 @@ def test_what_a_protein_tells_reaches_its_gene(encoder, own):
     assert own["rna"].grad[0, 1:].abs().max() == 0
 
 
+def test_gradients_are_those_of_the_written_out_average(encoder, own):
+    wanted = {"rna": torch.tensor([2, 0]), "prot": torch.tensor([1])}
+    own = {key: value.requires_grad_() for key, value in own.items()}
+    weight = {key: torch.randn(len(own[key]), len(wanted.get(key, own[key][0])), 4) for key in own}
+    sum((weight[key] * value).sum() for key, value in encoder(own, wanted).items()).backward()
+    found = {key: value.grad.clone() for key, value in own.items()}
+
+    average = encoder.neighbours(torch.arange(6)).to_dense()
+    near = dict(zip(own, (average @ torch.cat([v.mean(0) for v in own.values()])).split([3, 2, 1]), strict=True))
+    every = {key: value + SHARE * near[key] for key, value in own.items()}
+    some = {key: value[:, wanted[key]] if key in wanted else value for key, value in every.items()}
+    expected = torch.autograd.grad(sum((weight[k] * v).sum() for k, v in some.items()), list(own.values()))
+    for key, gradient in zip(own, expected, strict=True):
+        torch.testing.assert_close(found[key], gradient)
+
+
 def test_the_graph_is_no_weight(encoder):
     assert not list(encoder.parameters())
     assert not encoder.state_dict()
