@@ -11,6 +11,7 @@ from multiome.data.build import prepare
 from multiome.data.cells import apart_in
 from multiome.data.guided import guided, joined_pairs
 from multiome.train.begin import begin
+from multiome.train.task import IntegrationTask
 
 pytestmark = pytest.mark.filterwarnings(  # a few dozen decoys cannot tell much
     "ignore:'rna' and 'atac' were measured in different cells:multiome.MultiomeWarning"
@@ -140,6 +141,17 @@ def test_weights_that_are_kept_have_been_aligned(guided_model):
 def test_no_alignment_without_a_graph_or_of_cells_that_others_connect(small, quick_fit):
     mosaic = md.MuData({"rna": small.mdata["rna"], "atac": small.mdata["atac"][:50].copy()})
     assert "align" not in set(quick_fit(mosaic).history["loss"])
+
+
+@pytest.mark.filterwarnings("ignore::multiome.MultiomeWarning")  # some thirty cells of each
+def test_two_modalities_without_an_edge_between_them_are_aligned_too(small, quick_fit, monkeypatch):
+    apart = md.MuData({key: small.mdata[i::3][key].copy() for i, key in enumerate(("rna", "atac", "prot"))})
+    graph = mo.GuidanceGraph.from_genome(apart["rna"], apart["atac"], window=100_000)
+    graph |= mo.GuidanceGraph.from_markers(apart["rna"], apart["prot"])
+    seen, align = [], IntegrationTask.align
+    monkeypatch.setattr(IntegrationTask, "align", lambda self, *given: seen.append(self.apart) or align(self, *given))
+    quick_fit(apart, graph=graph)
+    assert seen[0] == [("rna", "atac"), ("rna", "prot"), ("atac", "prot")]
 
 
 @pytest.mark.parametrize(
