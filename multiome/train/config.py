@@ -59,7 +59,8 @@ class TrainConfig:
     average: float = 0.99
     """Decay of the running average of the weights, which is what is evaluated and kept."""
     decoys: float = 0.1
-    """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks."""
+    """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks.
+    From 0 (none; links then have no p) to less than 1: each imitates another edge, of which there are only so many."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
     progress_bar: bool = True
