@@ -134,11 +134,20 @@ def test_from_markers_joins_genes_and_proteins():
     assert graph.isolated("rna").tolist() == ["ACTB"]
 
 
+def test_a_table_of_markers_goes_on_top_of_the_known_ones():
+    table = pd.DataFrame({"protein": ["mine", "CD4"], "gene": ["ACTB", "ACTB"]})
+    graph = mo.GuidanceGraph.from_markers(["CD4", "ACTB", "CD8A"], ["mine", "CD4", "CD8"], table=table)
+    pairs = graph.table()[["source", "target"]].to_numpy().tolist()
+    assert pairs == [["ACTB", "mine"], ["ACTB", "CD4"], ["CD8A", "CD8"]]
+    with pytest.raises(UnknownName, match=r"None of the 1 proteins \('mine'\) has a gene among the 1 genes \('CD4'\)"):
+        mo.GuidanceGraph.from_markers(["CD4"], ["mine"], table=table)
+
+
 def test_markers_become_edges_whatever_finds_them(monkeypatch):
     def marker_edges(genes, proteins, *, table=None):
         assert (genes, proteins) == (["ACTB", "CD4"], ["IgG1", "CD4"])
-        found = pd.DataFrame({"source": ["CD4"], "target": ["CD4"], "weight": [1.0], "sign": [1]})
-        return (found if table is None else found[:0]), ("1 of 2 proteins.",)
+        assert table is None
+        return pd.DataFrame({"source": ["CD4"], "target": ["CD4"], "weight": [1.0], "sign": [1]}), ("1 of 2 proteins.",)
 
     monkeypatch.setattr("multiome.graph.proteins.marker_edges", marker_edges)
     names = ["ACTB", "CD4"], ["IgG1", "CD4"]
@@ -146,8 +155,6 @@ def test_markers_become_edges_whatever_finds_them(monkeypatch):
     assert graph.table()[NAMES].to_numpy().tolist() == [["gex", "CD4", "adt", "CD4"]]
     assert graph.edges["distance"].isna().all()
     assert graph.report == ("1 of 2 proteins.",)
-    with pytest.raises(InvalidGraph, match=r"None of the 2 proteins belongs to one of the genes\. 1 of 2 proteins\."):
-        mo.GuidanceGraph.from_markers(*names, table=pd.DataFrame())
     with pytest.raises(InvalidGraph, match=r"`keys` must be the two keys"):
         mo.GuidanceGraph.from_markers(*names, keys=("rna", ""))
 
