@@ -219,7 +219,7 @@ class GuidanceGraph:
         FileNotFoundError
             If there is no such file.
         InvalidGraph
-            If coordinates are missing or impossible, the genomes do not fit, or there is no edge.
+            If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
 
         References
         ----------
