@@ -183,6 +183,22 @@ def test_a_graph_within_one_modality_joins_nothing(halves):
         mo.fit(unpaired, graph=mo.GuidanceGraph.from_table(pd.DataFrame(rows)))
 
 
+def test_methylation_that_would_rise_with_its_gene_is_mentioned(small, quick_fit):
+    rna, sites = small.mdata["rna"], small.mdata["met"]
+    data, modalities = md.MuData({"rna": rna, "cpg": sites}), {"rna": mo.RNA, "cpg": mo.METHYLATION}
+
+    def fitted(**signs):
+        graph = mo.GuidanceGraph.from_genome(rna, sites, keys=("rna", "cpg"), window=100_000, **signs)
+        quick_fit(data, graph=graph, modalities=modalities, steps=2)
+
+    with pytest.warns(
+        mo.MultiomeWarning, match=r"edges of .* between 'rna' and 'cpg' are positive, .*`signs=\(-1, 0\)`"
+    ):
+        fitted()
+    for signs in ((-1, 0), (-1, 1)):  # no warning
+        fitted(signs=signs)
+
+
 def test_edges_that_the_data_lack_are_mentioned(halves, quick_fit):
     unpaired, graph, _ = halves
     table = graph.table()
