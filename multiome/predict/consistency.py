@@ -113,30 +113,34 @@ def standardised(x: Float[np.ndarray, "group feature"]) -> Float[np.ndarray, "gr
 def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -> None:
     """Warn of modalities without a common cell whose correspondence the cells do not bear out."""
     for _, row in table.iterrows():
-        if (row["modality"], row["other"]) not in apart or row["p"] <= LEVEL:
-            continue
-        names = f"{row['modality']!r} and {row['other']!r}"
-        if row["groups"] < MIN_GROUPS:
-            reason = (
-                f"it cannot be told whether they were matched rightly: {row['groups']} groups of similar cells have at "
-                f"least {MIN_CELLS} of both, where {MIN_GROUPS} are needed. Either cells of one hardly lie beside "
-                "cells of the other, or there are too few."
+        reason = doubt(row)
+        if reason and (row["modality"], row["other"]) in apart:
+            warnings.warn(
+                f"{row['modality']!r} and {row['other']!r} were measured in different cells, and {reason}. Do not "
+                "trust their alignment. See `model.consistency`; check the names of features, the genome build of "
+                "coordinates, and whether both were measured in the same kinds of cells.",
+                MultiomeWarning,
+                stacklevel=4,
             )
-        elif np.isnan(row["p"]):
-            reason = (
-                f"it cannot be told whether they were matched rightly: {row['edges']:,} edges of the guidance graph "
-                f"and {row['decoys']:,} decoys are too few."
-            )
-        else:
-            reason = (
-                f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree "
-                f"with the counts hardly better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = "
-                f"{row['p']:.2g}), or too few cells to show it."
-            )
-        warnings.warn(
-            f"{names} were measured in different cells, and {reason} Do not trust their alignment. See "
-            "`model.consistency`; check the names of features, the genome build of coordinates, and whether both were "
-            "measured in the same kinds of cells.",
-            MultiomeWarning,
-            stacklevel=4,
+
+
+def doubt(row: pd.Series) -> str:
+    """Why, by its row of the table, two modalities of different cells may be matched wrongly; else nothing."""
+    if row["p"] <= LEVEL:
+        return ""
+    if row["groups"] < MIN_GROUPS:
+        return (
+            f"it cannot be told whether they were matched rightly: {row['groups']} groups of similar cells have at "
+            f"least {MIN_CELLS} of both, where {MIN_GROUPS} are needed. Either cells of one hardly lie beside cells of "
+            "the other, or there are too few"
         )
+    if np.isnan(row["p"]):
+        return (
+            f"it cannot be told whether they were matched rightly: {row['edges']:,} edges of the guidance graph and "
+            f"{row['decoys']:,} decoys are too few"
+        )
+    return (
+        f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree with the "
+        f"counts hardly better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = {row['p']:.2g}), or "
+        "too few cells to show it"
+    )
