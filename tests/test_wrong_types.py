@@ -67,6 +67,7 @@ CASES = {
         "MultiomeError",
         "`learning_rate` must be a positive number, got '1e-3'",
     ),
+    "decoys": ("mo.TrainConfig(decoys=2)", "MultiomeError", "`decoys` must be a number in [0, 1), got 2"),
     "average": ("mo.TrainConfig(average=None)", "MultiomeError", "`average` must be a number in [0, 1), got None"),
     "progress bar": ("mo.TrainConfig(progress_bar=1)", "MultiomeError", "`progress_bar` must be True or False, got 1"),
     "weight": ('mo.LossWeights(clip="10")', "MultiomeError", "`clip` must be a finite number of at least 0, got '10'"),

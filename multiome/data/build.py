@@ -11,7 +11,14 @@ import numpy as np
 
 from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unseen
-from multiome.data.covariates import batch_index, check_levels, check_shared_levels, read_covariates, settled
+from multiome.data.covariates import (
+    batch_index,
+    check_levels,
+    check_shared_levels,
+    query_batch_index,
+    read_covariates,
+    settled,
+)
 from multiome.data.dataset import CellDataset
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_values, depth_of, halve, read_matrix
@@ -48,7 +55,7 @@ def prepare(
     check_levels(covariates)
     check_shared_levels(cells, covariates)
     spec = DataSpec(specs, covariates, len(cells.obs_names))
-    return spec, assemble(cells, spec, matrices, batch_index(cells, spec))
+    return spec, assemble(cells, spec, matrices, batch_index(cells.obs, covariates))
 
 
 def check_sizes(cells: Cells) -> None:
@@ -158,11 +165,11 @@ def read_query(
     if isinstance(data, ad.AnnData):
         key = spec.key(modality) if modality is not None else only_key(spec)
         cells, wanted = cells_of(data, key), {key: key}
-        batches = batch_index(cells, spec)
+        batches = query_batch_index(cells, spec)
     else:
         cells = cells_of(data)
         wanted = wanted_keys(list(cells.mods), spec, modality)
-        batches = batch_index(cells, spec)  # a modality that is not looked at may still say which batch
+        batches = query_batch_index(cells, spec)  # a modality that is not looked at may still say which batch
         if modality is not None:
             (theirs,) = wanted.values()
             batches = batches[cells.obs_names.get_indexer(cells.mods[theirs].obs_names)]

@@ -19,12 +19,11 @@ FEW_CELLS = 10
 """Levels with fewer cells than this are mentioned."""
 
 
-def column(cells: Cells, name: str, *, complete: bool = True) -> pd.Series:
+def column(cells: Cells, name: str) -> pd.Series:
     """One level per cell, as text, from ``mdata.obs`` and, where that says nothing, from the modalities' ``obs``.
 
     Wherever several of them say something, they must agree. A whole number is one level whether it is stored as ``1``
-    or, beside missing values, as ``1.0``. A cell without a value is an error where the column must be ``complete``,
-    else it stays None.
+    or, beside missing values, as ``1.0``. A cell without a value has None.
     """
     if name in cells.obs:
         merged = as_text(cells.obs[name])
@@ -50,11 +49,6 @@ def column(cells: Cells, name: str, *, complete: bool = True) -> pd.Series:
         merged = np.where(missing, values, merged)
         missing = pd.isna(merged)
         source.append(key)
-    if complete and missing.any():
-        raise MultiomeError(
-            f"batch_key {name!r} has no value in {missing.sum():,} cells (first: "
-            f"{listed(cells.obs_names[missing], most=3)}). Give every cell a level, for example 'unknown'."
-        )
     return pd.Series(merged, index=cells.obs_names)
 
 
@@ -104,7 +98,7 @@ def batch_names(batch_key: str | Sequence[str] | None) -> list[str]:
 
 def settled(cells: Cells, batch_key: str | Sequence[str] | None) -> Cells:
     """The same cells, each covariate in ``obs`` whichever modality says it, also one that is then left out."""
-    columns = {name: column(cells, name, complete=False) for name in batch_names(batch_key)}
+    columns = {name: column(cells, name) for name in batch_names(batch_key)}
     return replace(cells, obs=cells.obs.assign(**columns)) if columns else cells
 
 
@@ -136,9 +130,9 @@ def check_levels(covariates: Sequence[Covariate]) -> None:
 
 
 def check_shared_levels(cells: Cells, covariates: Sequence[Covariate]) -> None:
-    """Modalities of different cells must share levels: else batches and modalities cannot be told apart."""
+    """Modalities of different (settled) cells must share levels: else batches and modalities cannot be told apart."""
     for covariate in covariates:
-        level = column(cells, covariate.name)
+        level = cells.obs[covariate.name]
         held = {key: set(level[cells.observed(key)]) for key in cells.mods}
         for a, b in apart_in({key: cells.observed(key) for key in cells.mods}):
             if not held[a] & held[b]:
@@ -152,24 +146,43 @@ def check_shared_levels(cells: Cells, covariates: Sequence[Covariate]) -> None:
 
 
 def read_covariates(cells: Cells, batch_key: str | Sequence[str] | None) -> tuple[Covariate, ...]:
-    """The covariates of the training cells, levels sorted."""
+    """The covariates of settled training cells, levels sorted.
+
+    Raises
+    ------
+    MultiomeError
+        If a cell has no level.
+    """
     found = []
     for name in batch_names(batch_key):
-        counts = column(cells, name).value_counts().sort_index()
+        level = cells.obs[name]
+        missing = level.isna().to_numpy()
+        if missing.any():
+            raise MultiomeError(
+                f"batch_key {name!r} has no value in {missing.sum():,} cells (first: "
+                f"{listed(cells.obs_names[missing], most=3)}). Give every cell a level, for example 'unknown'."
+            )
+        counts = level.value_counts().sort_index()
         found.append(Covariate(name, tuple(str(level) for level in counts.index), tuple(int(n) for n in counts)))
     return tuple(found)
 
 
-def batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
-    """Level of each covariate per cell (cells x covariates).
+def query_batch_index(cells: Cells, spec: DataSpec) -> np.ndarray:
+    """As `batch_index`, of cells as they come; `UNSEEN` also everywhere if there is no such column."""
+    names = [covariate.name for covariate in spec.covariates]
+    there = [name for name in names if name in cells.obs or any(name in a.obs for a in cells.mods.values())]
+    absent = dict.fromkeys(set(names) - set(there))
+    return batch_index(settled(cells, there).obs.assign(**absent), spec.covariates)
 
-    `UNSEEN` where training did not have the level, where a cell has none, and everywhere if there is no such column.
+
+def batch_index(obs: pd.DataFrame, covariates: Sequence[Covariate]) -> np.ndarray:
+    """Level of each covariate per settled cell (cells x covariates).
+
+    `UNSEEN` where training did not have the level, and where a cell has none.
     """
-    index = np.full((len(cells.obs_names), len(spec.covariates)), UNSEEN, dtype=np.int64)
-    for i, covariate in enumerate(spec.covariates):
-        exists = covariate.name in cells.obs or any(covariate.name in a.obs for a in cells.mods.values())
-        if exists:
-            index[:, i] = pd.Index(covariate.levels).get_indexer(column(cells, covariate.name, complete=False))
+    index = np.full((len(obs), len(covariates)), UNSEEN, dtype=np.int64)
+    for i, covariate in enumerate(covariates):
+        index[:, i] = pd.Index(covariate.levels).get_indexer(obs[covariate.name])
     return index
 
 

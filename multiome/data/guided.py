@@ -15,6 +15,8 @@ from multiome.graph.guidance import GuidanceGraph
 
 LENDER = "rna"
 """The kind of modality whose components other modalities' encoders are shown through the graph."""
+SILENCES = "methylation"
+"""The kind of modality of which a gene's promoter should have little."""
 FEW_LINKED = 0.05
 """Below this share of joined features in both of two modalities, a warning."""
 FEW_UNKNOWN = 0.05
@@ -53,6 +55,7 @@ def guided(
     edges = edges_among(graph, features)
     mention_unknown(spec, graph)
     mention_few(edges)
+    mention_positive(spec, edges)
     if decoys:
         rng = np.random.default_rng(seed)
         edges = with_decoys(edges, places_among(graph, features), share=decoys, rng=rng)
@@ -106,6 +109,21 @@ def mention_few(edges: FeatureEdges) -> None:
             warnings.warn(
                 f"The guidance graph joins only {told}: too few to say how cells correspond, unless some cells have "
                 "both. Compare names of features in the graph (print it) and in the data.",
+                MultiomeWarning,
+                stacklevel=4,
+            )
+
+
+def mention_positive(spec: DataSpec, edges: FeatureEdges) -> None:
+    """Warn where methylation and RNA are joined by nothing but edges that say both rise together."""
+    for pair in edges.pairs():
+        kinds = {spec.modalities[key].kind for key in pair}
+        weight = edges.weight[edges.between(*pair).edge]
+        if kinds == {LENDER, SILENCES} and (weight > 0).all():
+            warnings.warn(
+                f"All {len(weight):,} edges of the guidance graph between {pair[0]!r} and {pair[1]!r} are positive, "
+                "though a methylated promoter silences its gene. `from_genome` knows methylation by the key alone "
+                "('met' and the like): pass it `signs=(-1, 0)`, or `from_table` a column `sign`.",
                 MultiomeWarning,
                 stacklevel=4,
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -19,13 +21,20 @@ def check_vertices(vertices: pd.MultiIndex) -> None:
     Raises
     ------
     InvalidGraph
-        If they are not, or a name is missing.
+        If they are not, or a name is missing or no text.
     """
     if not isinstance(vertices, pd.MultiIndex) or list(vertices.names) != LEVELS:
         found = f"levels {list(vertices.names)}" if isinstance(vertices, pd.MultiIndex) else type(vertices).__name__
         raise InvalidGraph(f"`vertices` must be a MultiIndex with the levels 'modality' and 'feature', got {found}.")
     if any((codes < 0).any() for codes in vertices.codes):
         raise InvalidGraph("A vertex has no modality or no feature name (NaN); leave it out, or name it.")
+    for level, codes, names in zip(LEVELS, vertices.codes, vertices.levels, strict=True):
+        other = [name for name in names[np.unique(codes)] if not isinstance(name, str)]
+        if other:
+            raise InvalidGraph(
+                f"Names of vertices must be text; {len(other):,} of the level {level!r} are not (first: {other[0]!r}). "
+                "Write them as text, as `str` does."
+            )
     twice = vertices[vertices.duplicated()].unique()
     if len(twice):
         raise InvalidGraph(
@@ -45,10 +54,12 @@ def check_edges(edges: pd.DataFrame, n_vertices: int) -> pd.DataFrame:
     missing = [name for name in DTYPES if name not in edges.columns]
     if missing:
         raise InvalidGraph(f"`edges` lacks the columns {listed(missing)}; it has {listed(edges.columns)}.")
+    check_once(edges, list(DTYPES), what="`edges`")
+    check_ends(edges)
     check_weights(edges["weight"])
     check_signs(edges["sign"])
     check_distances(edges["distance"])
-    edges = edges.loc[:, list(DTYPES)].astype(DTYPES).reset_index(drop=True)
+    edges = pd.DataFrame({name: pd.to_numeric(edges[name]) for name in DTYPES}).astype(DTYPES).reset_index(drop=True)
     source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
     if len(edges) and (min(source.min(), target.min()) < 0 or max(source.max(), target.max()) >= n_vertices):
         raise InvalidGraph(f"`edges` name positions outside the {n_vertices:,} vertices.")
@@ -59,6 +70,37 @@ def check_edges(edges: pd.DataFrame, n_vertices: int) -> pd.DataFrame:
     return edges
 
 
+def check_once(table: pd.DataFrame, names: Collection[str], *, what: str) -> None:
+    """Columns of these names, each at most once.
+
+    Raises
+    ------
+    InvalidGraph
+        If there are two of one name.
+    """
+    twice = table.columns[table.columns.duplicated() & table.columns.isin(names)].unique()
+    if len(twice):
+        raise InvalidGraph(f"{what} has several columns of the name {listed(twice)}; drop or rename all but one.")
+
+
+def check_ends(edges: pd.DataFrame) -> None:
+    """Positions of vertices: whole numbers.
+
+    Raises
+    ------
+    InvalidGraph
+        If one is something else, or missing.
+    """
+    for end in ("source", "target"):
+        values = pd.to_numeric(edges[end], errors="coerce").astype(float)
+        bad = ~(values % 1 == 0).to_numpy()
+        if bad.any():
+            raise InvalidGraph(
+                f"`{end}` must be positions among the vertices, whole numbers; {bad.sum():,} of {len(bad):,} are not "
+                f"(first: {listed(edges[end][bad], most=3)}). `from_table` takes names."
+            )
+
+
 def check_weights(weight: pd.Series) -> None:
     """Numbers in (0, 1].
 
@@ -67,7 +109,7 @@ def check_weights(weight: pd.Series) -> None:
     InvalidGraph
         If one is not.
     """
-    values = pd.to_numeric(weight, errors="coerce")
+    values = pd.to_numeric(weight, errors="coerce").astype(float)
     bad = ~((values > 0) & (values <= 1)).to_numpy()
     if bad.any():
         raise InvalidGraph(

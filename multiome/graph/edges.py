@@ -48,7 +48,10 @@ class FeatureEdges:
         return sp.csr_array(sp.coo_array((values, (rows, columns)), shape=(n, n)))
 
     def average(self, of: str, over: str) -> sp.csr_array:
-        """How each feature of one modality averages its neighbours of another (features x features, rows add to 1)."""
+        """How each feature of one modality averages its neighbours of another (features x features).
+
+        The sizes of a row's weights add up to 1, or to 0 without neighbours; those of negative edges are negative.
+        """
         block = self.averages[self.span(of), self.span(over)]
         total = np.asarray(abs(block).sum(1)).ravel()
         return sp.csr_array(sp.diags_array(1 / np.where(total > 0, total, 1)) @ block)

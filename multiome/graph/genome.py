@@ -11,6 +11,7 @@ import pandas as pd
 from multiome.errors import InvalidGraph, MultiomeWarning, check_whole
 from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
 from multiome.graph.checks import DTYPES, check_vertices
+from multiome.graph.coordinates import NAME
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
 from multiome.graph.intervals import decay, near
@@ -40,13 +41,14 @@ def genome_edges(
     Raises
     ------
     InvalidGraph
-        If coordinates are missing or impossible, the genomes do not fit, or there is no edge.
+        If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
     """
     check_keys(keys)
     reach = 0 if window is None else check_whole("window", window, least=0)
     promoter = check_whole("promoter", promoter, least=0)
     signs = check_signs(signs, keys[1])
     var, other = feature_table(rna, keys[0]), feature_table(atac, keys[1])
+    check_order(var, other, keys)
     vertices = blocks([(keys[0], var.index), (keys[1], other.index)])
     check_vertices(vertices)
     findings = Findings()
@@ -71,6 +73,23 @@ def genome_edges(
     for sentence in findings.warnings:
         warnings.warn(sentence, MultiomeWarning, stacklevel=3)
     return Parts(vertices, edges, tuple(findings.sentences), places)
+
+
+def check_order(genes: pd.DataFrame, features: pd.DataFrame, keys: tuple[str, str]) -> None:
+    """Genes come first.
+
+    Raises
+    ------
+    InvalidGraph
+        If the first are named by intervals, as peaks are, and on no strand, and the second are named otherwise.
+    """
+    first, second = (table.index.str.match(NAME.pattern) for table in (genes, features))
+    if first.mean() > 0.5 > second.mean() and "strand" not in genes.columns:
+        raise InvalidGraph(
+            f"The first features, of {keys[0]!r}, are named as peaks are ({genes.index[first][0]!r}), the second, of "
+            f"{keys[1]!r}, as genes are ({features.index[~second][0]!r}). Swap them: genes come first, as in "
+            'from_genome(mdata["rna"], mdata["atac"], keys=("rna", "atac")).'
+        )
 
 
 def check_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:

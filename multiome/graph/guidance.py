@@ -219,7 +219,7 @@ class GuidanceGraph:
         FileNotFoundError
             If there is no such file.
         InvalidGraph
-            If coordinates are missing or impossible, the genomes do not fit, or there is no edge.
+            If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
 
         References
         ----------
@@ -248,11 +248,14 @@ class GuidanceGraph:
         keys
             What the two are called in the `MuData`.
         table
-            Which protein belongs to which gene; without it, a table of common antibodies.
+            Which protein belongs to which gene: a `DataFrame` with the columns ``protein`` and ``gene``. It goes on top
+            of a table of common antibodies: proteins that yours does not name are sought there, then among the genes.
 
         Raises
         ------
-        InvalidGraph
+        MultiomeError
+            If names occur twice, or ``table`` lacks a column or a name.
+        UnknownName
             If no protein belongs to one of the genes.
         """
         return cls(*protein_edges(rna, protein, keys=keys, table=table))

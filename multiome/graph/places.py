@@ -10,7 +10,7 @@ from multiome.errors import InvalidGraph, listed
 from multiome.graph.annotation import read_genes
 from multiome.graph.coordinates import COLUMNS, compare_names, places_in_columns, places_in_names
 from multiome.graph.findings import Findings, share
-from multiome.graph.matching import match_genes
+from multiome.graph.gene_match import match_genes
 
 FEW_MATCHED = 0.5
 """Share of genes in an annotation below which the two hardly belong together."""

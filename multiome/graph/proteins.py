@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multiome.errors import InvalidGraph
 from multiome.graph.checks import DTYPES, check_vertices
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.markers import marker_edges
@@ -16,20 +15,12 @@ from multiome.graph.table import blocks, unite
 
 
 def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.DataFrame | None) -> Parts:
-    """Vertices, edges and report; `GuidanceGraph.from_markers` says what the arguments mean.
-
-    Raises
-    ------
-    InvalidGraph
-        If no protein belongs to one of the genes.
-    """
+    """Vertices, edges and report; `GuidanceGraph.from_markers` says what the arguments mean, and what is an error."""
     check_keys(keys)
     genes, proteins = (list(feature_table(data, key).index) for data, key in zip((rna, protein), keys, strict=True))
     vertices = blocks([(keys[0], genes), (keys[1], proteins)])
     check_vertices(vertices)
     found, report = marker_edges(genes, proteins, table=table)
-    if found.empty:
-        raise InvalidGraph(" ".join([f"None of the {len(proteins):,} proteins belongs to one of the genes.", *report]))
     source, target = pd.Index(genes).get_indexer(found["source"]), pd.Index(proteins).get_indexer(found["target"])
     edges = found.assign(source=source, target=target + len(genes), distance=np.nan)
     return Parts(vertices, unite(edges[list(DTYPES)], vertices), tuple(report))

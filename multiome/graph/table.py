@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from multiome.errors import InvalidGraph, UnknownName, listed, nearest
-from multiome.graph.checks import DTYPES, LEVELS, check_distances, check_signs, check_vertices, check_weights
+from multiome.graph.checks import (
+    DTYPES,
+    LEVELS,
+    check_distances,
+    check_once,
+    check_signs,
+    check_vertices,
+    check_weights,
+)
 from multiome.graph.parts import Parts
 from multiome.graph.vertex_places import join_places
 
@@ -55,6 +63,9 @@ def as_vertices(vertices: object) -> pd.MultiIndex:
         If they are something else, or a feature occurs twice.
     """
     if isinstance(vertices, Mapping):
+        for key, names in vertices.items():
+            if isinstance(names, str) or not isinstance(names, Iterable):
+                raise InvalidGraph(f"`vertices` of {key!r} must be a list of feature names, got {names!r}.")
         vertices = blocks(vertices.items())
     if not isinstance(vertices, pd.MultiIndex):
         raise InvalidGraph(
@@ -82,6 +93,7 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> Parts:
             f"The table lacks the columns {listed(missing)}; it has {listed(table.columns)}. An edge is named by "
             f"{', '.join(ENDS)}; weight, sign and distance are optional."
         )
+    check_once(table, [*ENDS, *DTYPES], what="The table")
     if table.empty:
         raise InvalidGraph("The table has no rows, so there is no edge; fit without a graph instead.")
     unnamed = table[ENDS].isna().any(axis=1)

@@ -28,6 +28,8 @@ MIN_GROUPS, MAX_GROUPS, CELLS_PER_GROUP = 5, 20, 100
 """Groups of cells, and how many cells of the smaller modality each has on average."""
 MIN_CELLS = 10
 """Cells of either modality in a group that counts."""
+NEEDED, FEWEST, MOST = 0.6, 3, 5
+"""Share of the groups that must count, and between which numbers. Already with 3, p of false edges is uniform."""
 MIN_DECOYS = 20
 """With fewer, nothing can be said, and links have no p."""
 LEVEL = 0.01
@@ -43,9 +45,10 @@ def consistency(
         found = edges.between(a, b)
         decoy = edges.is_decoy[found.edge]
         n_both = int((cells.observed(a) & cells.observed(b)).sum())
-        r, n_groups = agreement(vae, cells, edges, states, pair=(a, b), seed=seed)
+        wanted = n_wanted(cells, states, (a, b))
+        r, n_groups = agreement(vae, cells, edges, states, pair=(a, b), wanted=wanted, seed=seed)
         score, p = np.nan, np.nan
-        if n_groups >= MIN_GROUPS and decoy.sum() >= MIN_DECOYS:
+        if n_groups >= np.clip(round(NEEDED * wanted), FEWEST, MOST) and decoy.sum() >= MIN_DECOYS:
             score, p = compare(r, decoy, np.abs(edges.weight[found.edge]))
         counted = int((~decoy).sum()), int(decoy.sum()), n_both, n_groups
         rows.append((a, b, *counted, float(score), float(p)))
@@ -69,12 +72,24 @@ def weighted_mean(place: Float[np.ndarray, " edge"], weight: Float[np.ndarray, "
     return float(share @ place), float((share**2).sum() / 12)
 
 
+def n_wanted(cells: CellDataset, states: CellStates, pair: tuple[str, str]) -> int:
+    """Into how many groups to cut the cells."""
+    n_smaller = min(int((cells.rows[key][states.rows] >= 0).sum()) for key in pair)
+    return int(np.clip(n_smaller / CELLS_PER_GROUP, MIN_GROUPS, MAX_GROUPS))
+
+
 def agreement(
-    vae: MultiomeVAE, cells: CellDataset, edges: FeatureEdges, states: CellStates, *, pair: tuple[str, str], seed: int
+    vae: MultiomeVAE,
+    cells: CellDataset,
+    edges: FeatureEdges,
+    states: CellStates,
+    *,
+    pair: tuple[str, str],
+    wanted: int,
+    seed: int,
 ) -> tuple[Float[np.ndarray, " edge"], int]:
     """Correlation of every edge's ends over groups of cells, times its sign; and how many groups have cells of both."""
     n = {key: np.bincount(states.member[cells.rows[key][states.rows] >= 0], minlength=len(states.size)) for key in pair}
-    wanted = int(np.clip(min(n[key].sum() for key in pair) / CELLS_PER_GROUP, MIN_GROUPS, MAX_GROUPS))
     means = KMeans(min(wanted, len(states.size)), n_init=3, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different states than groups
@@ -113,30 +128,34 @@ def standardised(x: Float[np.ndarray, "group feature"]) -> Float[np.ndarray, "gr
 def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -> None:
     """Warn of modalities without a common cell whose correspondence the cells do not bear out."""
     for _, row in table.iterrows():
-        if (row["modality"], row["other"]) not in apart or row["p"] <= LEVEL:
-            continue
-        names = f"{row['modality']!r} and {row['other']!r}"
-        if row["groups"] < MIN_GROUPS:
-            reason = (
-                f"it cannot be told whether they were matched rightly: {row['groups']} groups of similar cells have at "
-                f"least {MIN_CELLS} of both, where {MIN_GROUPS} are needed. Either cells of one hardly lie beside "
-                "cells of the other, or there are too few."
+        reason = doubt(row)
+        if reason and (row["modality"], row["other"]) in apart:
+            warnings.warn(
+                f"{row['modality']!r} and {row['other']!r} were measured in different cells, and {reason}. Do not "
+                "trust their alignment. See `model.consistency`; check the names of features, the genome build of "
+                "coordinates, and whether both were measured in the same kinds of cells.",
+                MultiomeWarning,
+                stacklevel=4,
             )
-        elif np.isnan(row["p"]):
-            reason = (
-                f"it cannot be told whether they were matched rightly: {row['edges']:,} edges of the guidance graph "
-                f"and {row['decoys']:,} decoys are too few."
-            )
-        else:
-            reason = (
-                f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree "
-                f"with the counts hardly better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = "
-                f"{row['p']:.2g}), or too few cells to show it."
-            )
-        warnings.warn(
-            f"{names} were measured in different cells, and {reason} Do not trust their alignment. See "
-            "`model.consistency`; check the names of features, the genome build of coordinates, and whether both were "
-            "measured in the same kinds of cells.",
-            MultiomeWarning,
-            stacklevel=4,
+
+
+def doubt(row: pd.Series) -> str:
+    """Why, by its row of the table, two modalities of different cells may be matched wrongly; else nothing."""
+    if row["p"] <= LEVEL:
+        return ""
+    if np.isnan(row["p"]) and row["decoys"] < MIN_DECOYS:
+        return (
+            f"it cannot be told whether they were matched rightly: {row['edges']:,} edges of the guidance graph and "
+            f"{row['decoys']:,} decoys are too few"
         )
+    if np.isnan(row["p"]):
+        return (
+            f"it cannot be told whether they were matched rightly: {row['groups']} groups of similar cells have at "
+            f"least {MIN_CELLS} of both, where {FEWEST} are needed with few cells and {MOST} with many. Either cells "
+            "of one hardly lie beside cells of the other, or there are too few"
+        )
+    return (
+        f"the cells do not bear out the guidance graph that matched them: its {row['edges']:,} edges agree with the "
+        f"counts hardly better than {row['decoys']:,} false ones (score {row['score']:.3f}, p = {row['p']:.2g}), or "
+        "too few cells to show it"
+    )

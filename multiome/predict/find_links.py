@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from multiome.data.cells import FEW_SHARED
 from multiome.errors import MultiomeError, check_whole, listed
 from multiome.graph.vertex_places import places_by_modality
-from multiome.predict.consistency import MIN_DECOYS
+from multiome.predict.consistency import MIN_DECOYS, doubt
 from multiome.predict.edge_effects import RESPONDS
 from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links
@@ -52,6 +53,7 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
     notes = [f"p: against {decoy.sum():,} decoys, false edges that the model was trained with"]
     if decoy.sum() < MIN_DECOYS:
         notes = [f"no p: {decoy.sum():,} decoys are too few to compare with (`train.decoys` of `fit` is their share)"]
+    notes += doubts(fitted, ends)
     features = {end: pd.Index(fitted.spec.modalities[end].features) for end in ends}
     if window is not None:
         reach = check_window(window, table["distance"], ends)
@@ -65,6 +67,15 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
     genes = [fitted.spec.modalities[key].kind == RESPONDS for key in ends]
     gene_end: Literal["source", "target"] | None = "source" if genes[0] else "target" if genes[1] else None
     return Links(table, *ends, places=places, notes=tuple(notes), features=features, gene_end=gene_end)
+
+
+def doubts(fitted: Fitted, ends: tuple[str, str]) -> list[str]:
+    """A note where hardly a cell has both modalities, and the cells do not bear out how they were matched."""
+    table = fitted.knowledge()[1].consistency
+    row = table[table["modality"].isin(ends) & table["other"].isin(ends)].iloc[0]
+    n_smaller = min(fitted.spec.modalities[key].n_cells for key in ends)
+    reason = doubt(row) if row["both"] <= FEW_SHARED * n_smaller else ""
+    return [f"do not trust these: hardly a cell has both modalities, and {reason}"] if reason else []
 
 
 def check_window(window: object, distance: pd.Series, ends: Sequence[str]) -> int:

@@ -66,14 +66,14 @@ class Links:
     def __repr__(self) -> str:
         genes, others = (self.table[end].nunique() for end in NAMES)
         found = self.table["score"][self.table["q"] <= LEVEL]
-        lines = [
-            f"Links: {len(self):,} pairs of {genes:,} features of {self.source_modality!r} and {others:,} of "
-            f"{self.target_modality!r}",
+        told = (
             f"q <= {LEVEL}: {len(found):,}, of which {(found > 0).sum():,} rise together and {(found < 0).sum():,} are "
-            "opposed",
-            *self.notes,
-        ]
-        return "\n  ".join(lines)
+            "opposed"
+        )
+        if len(self) and self.table["p"].isna().all():
+            told = "none of them was tested: p and q are NaN"
+        of = f"{genes:,} features of {self.source_modality!r} and {others:,} of {self.target_modality!r}"
+        return "\n  ".join([f"Links: {len(self):,} pairs of {of}", told, *self.notes])
 
     def of(self, feature: str, *, modality: str | None = None) -> pd.DataFrame:
         """The links of one feature, the strongest first: of a gene its peaks, of a peak its genes.

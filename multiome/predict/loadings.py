@@ -40,7 +40,11 @@ def directions(states: CellStates) -> Float[np.ndarray, "hidden direction"]:
 def loadings(
     vae: MultiomeVAE, cells: CellDataset, states: CellStates, key: str
 ) -> Iterator[tuple[slice, Matrix, Information]]:
-    """Some features at a time: their loadings on the `directions`, and the precision of these (Fisher information)."""
+    """Some features at a time: their loadings on the `directions`, and the precision of these.
+
+    After a Newton step that is the Poisson log-likelihood's curvature, before the step, plus `TRUST`; elsewhere, as if
+    every cell with the modality told one unit in each direction.
+    """
     channel = vae.channel(key)
     embedding = channel.head.embedding.detach().mean(0).double().cpu().numpy()
     along = directions(states)

@@ -59,7 +59,8 @@ class TrainConfig:
     average: float = 0.99
     """Decay of the running average of the weights, which is what is evaluated and kept."""
     decoys: float = 0.1
-    """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks."""
+    """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks.
+    From 0 (none; links then have no p) to less than 1: each imitates another edge, of which there are only so many."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
     progress_bar: bool = True
@@ -113,8 +114,9 @@ class LossWeights:
     """Contrastive alignment of the modalities of one cell. By default 10, and down to 4 where fewer than 2,500
     training cells have several modalities: the fewer the cells, the sooner they are told apart by heart."""
     align: float = 30.0
-    """Alignment of modalities that a guidance graph joins and hardly any cell: latent states of their cells alike,
-    where cells of both come near each other at all. Sets in at 0.6 of the steps."""
+    """With a guidance graph, alignment of modalities that hardly any cell connects, be it through others; also of two
+    between which the graph has no edge. Latent states of their cells become alike, where cells of both come near each
+    other at all. Sets in at 0.6 of the steps."""
     prior: float = 1.0
     """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail."""
     balance: float = 0.5

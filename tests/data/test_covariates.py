@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from multiome.data import covariates as module
+from multiome.data.build import prepare
 from multiome.data.cells import Cells, cells_of
 from multiome.data.covariates import (
     UNSEEN,
-    batch_index,
     batch_names,
     check_levels,
     column,
     fixed_batch_index,
+    query_batch_index,
     read_covariates,
     settled,
 )
@@ -72,7 +74,7 @@ def test_categories(mosaic):
     put(mosaic, "atac", dict.fromkeys(NAMES, "a"))
     for key in ("rna", "atac"):
         mosaic[key].obs["donor"] = pd.Categorical(mosaic[key].obs["donor"], categories=["unused", "a"])
-    cells = cells_of(mosaic)
+    cells = settled(cells_of(mosaic), "donor")
     assert read_covariates(cells, "donor") == (Covariate("donor", ("a",), (8,)),)
 
 
@@ -91,7 +93,7 @@ def test_whole_numbers_beside_missing_values(mosaic):
 def test_missing_values(mosaic):
     put(mosaic, "rna", dict.fromkeys(NAMES, "a"))
     with pytest.raises(MultiomeError, match=r"'donor' has no value in 2 cells \(first: 'c8', 'c9'\)"):
-        levels(mosaic)
+        read_covariates(settled(cells_of(mosaic), "donor"), "donor")
 
 
 def test_unknown_name(mosaic):
@@ -104,20 +106,20 @@ def test_unknown_name(mosaic):
 def test_levels_are_sorted_and_counted(mosaic):
     mosaic.obs["donor"] = list("bbbabbab")
     mosaic.obs["site"] = ["s1"] * 8
-    cells = cells_of(mosaic)
+    cells = settled(cells_of(mosaic), ["donor", "site"])
     donor, site = Covariate("donor", ("a", "b"), (2, 6)), Covariate("site", ("s1",), (8,))
     assert read_covariates(cells, None) == ()
     assert read_covariates(cells, "donor") == (donor,)
     assert read_covariates(cells, ["site", "donor"]) == (site, donor)
     spec = DataSpec({}, (site, donor), 8)
-    assert batch_index(cells, spec).tolist() == [[0, int(level == "b")] for level in "bbbabbab"]
+    assert query_batch_index(cells_of(mosaic), spec).tolist() == [[0, int(level == "b")] for level in "bbbabbab"]
     np.testing.assert_allclose(spec.average_batch(1), [0.25, 0.75])
 
 
 def test_unseen_levels(mosaic):
     spec = DataSpec({}, (Covariate("donor", ("a", "b"), (2, 6)), Covariate("site", ("s1",), (8,))), 8)
     mosaic.obs["donor"] = list("abcabcab")
-    index = batch_index(cells_of(mosaic), spec)
+    index = query_batch_index(cells_of(mosaic), spec)
     assert index[:, 0].tolist() == [0, 1, UNSEEN, 0, 1, UNSEEN, 0, 1]
     assert (index[:, 1] == UNSEEN).all()  # the data do not have this covariate at all
 
@@ -148,8 +150,18 @@ def test_a_modality_that_is_left_out_still_says_which_batch(mosaic):
     put(mosaic, "rna", dict.fromkeys(NAMES, "a"))
     cells = settled(cells_of(mosaic), "donor")
     rest = Cells(cells.obs_names, cells.obs, {"atac": cells.mods["atac"]}, {"atac": cells.rows["atac"]})
-    assert column(rest, "donor", complete=False)[["c2", "c4", "c6"]].tolist() == ["a"] * 3
+    assert rest.obs["donor"][["c2", "c4", "c6"]].tolist() == ["a"] * 3
     assert "donor" not in mosaic.obs
+
+
+def test_columns_are_read_once(mosaic, monkeypatch):
+    mosaic.obs["donor"], mosaic.obs["run"] = list("abababab"), 1
+    read = []
+    monkeypatch.setattr(module, "column", lambda cells, name: read.append(name) or column(cells, name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MultiomeWarning)
+        prepare(mosaic, modalities=None, batch_key=["donor", "run"], drop_empty=False)
+    assert read == ["donor", "run"]
 
 
 def test_anndata(make_adata):

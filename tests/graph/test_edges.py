@@ -34,6 +34,13 @@ def test_the_average_over_one_modality_leaves_the_others_out(graph):
     assert edges.n_edges("atac", "met") == 0
 
 
+def test_averages_of_both_signs_have_sizes_that_add_up_to_one():
+    table = pd.DataFrame({"target": ["s1", "s2"], "weight": [0.5, 0.25], "sign": [1, -1]})
+    graph = mo.GuidanceGraph.from_table(table.assign(source_modality="rna", source="g1", target_modality="met"))
+    average = edges_among(graph, {"rna": ["g1", "g2"], "met": ["s1", "s2"]}).average("rna", over="met").toarray()
+    np.testing.assert_allclose(average, [[2 / 3, -1 / 3], [0, 0]], rtol=1e-6)
+
+
 def test_features_may_come_in_any_order(graph):
     turned = edges_among(graph, {"met": ["s1"], "atac": ["p2", "p1"], "rna": ["g3", "g1", "g2"]})
     np.testing.assert_allclose(

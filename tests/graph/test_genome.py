@@ -183,6 +183,17 @@ def test_impossible_arguments(genes, peaks, given, says):
         from_genome(genes, peaks("chr1:10000-10100"), **given)
 
 
+def test_swapped_genes_and_peaks(genes, gene_table, peaks):
+    atac = peaks("peak 1", "chr1:10000-10100", "chr2:11000-11500")
+    says = r"of 'rna', are named as peaks are \('chr1:10000-10100'\), the second, of 'atac', as genes are \('AAA'\)"
+    for given in ({}, {"genes": gene_table}):
+        with pytest.raises(InvalidGraph, match=says):
+            from_genome(atac, genes, **given)
+    loci = genes.set_axis(["chr1:1-2", "chr1:3-4", "chr2:1-2", "chrM:1-2"])  # genes without a name, on known strands
+    named = atac.assign(chrom="chr1", chromStart=10_000, chromEnd=10_100).set_axis(["a", "b", "c"])
+    assert len(from_genome(loci, named).edges) == 3
+
+
 def test_what_is_no_modality(genes, small):
     with pytest.raises(InvalidGraph, match=r"rna: give one modality, as in mdata\['rna'\], not the whole MuData"):
         from_genome(small.mdata, genes)

@@ -62,8 +62,17 @@ def test_table_and_back(graph, same):
         ({"source": [2], "target": [1]}, "source < target"),
         ({"target": [9]}, "positions outside the 3 vertices"),
         ({"source": [-1]}, "positions outside the 3 vertices"),
+        (
+            {"source": [np.nan]},
+            r"`source` must be positions .* \(first: 'nan'\)\. `from_table` takes names",
+        ),
+        ({"target": pd.array([None], dtype="Int64")}, r"`target` must be positions .* 1 of 1 are not"),
+        ({"source": ["a"]}, r"`source` must be positions .* \(first: 'a'\)"),
+        ({"target": [1.5]}, r"`target` must be positions .* \(first: '1\.5'\)"),
         ({"weight": [0.0]}, r"`weight` must lie in \(0, 1\]; 1 of 1"),
         ({"weight": [np.nan]}, r"`weight` must lie in \(0, 1\]"),
+        ({"weight": pd.array([None], dtype="Float64")}, r"`weight` must lie in \(0, 1\]; 1 of 1"),
+        ({"sign": [np.nan]}, r"`sign` must be 1 .* 1 of 1 are neither \(first: 'nan'\)"),
         ({"sign": [0]}, r"`sign` must be 1 .* or -1 .*; 1 of 1 are neither \(first: '0'\)"),
         ({"distance": [-5.0]}, r"base pairs, 0 or more, or NaN .*1 of 1"),
     ],
@@ -85,6 +94,10 @@ def test_the_constructor_wants_whole_tables():
         mo.GuidanceGraph(vertices, edges)
     with pytest.raises(InvalidGraph, match="`edges` lacks the columns 'sign'; it has 'source', 'target'"):
         mo.GuidanceGraph(vertices, edges.drop(columns="sign"))
+    with pytest.raises(InvalidGraph, match="`edges` has several columns of the name 'weight'; drop or rename all but"):
+        mo.GuidanceGraph(vertices, pd.concat([edges, edges[["weight"]]], axis=1))
+    with pytest.raises(InvalidGraph, match=r"must be text; 2 of the level 'feature' are not \(first: 1\)"):
+        mo.GuidanceGraph(vertices.set_levels([1, 2], level="feature"), edges[:1])
     with pytest.raises(InvalidGraph, match=r"1 features occur more than once .*var_names_make_unique"):
         mo.GuidanceGraph(vertices.append(vertices[:1]), edges[:1])
     with pytest.raises(InvalidGraph, match="levels 'modality' and 'feature', got levels"):
@@ -134,11 +147,20 @@ def test_from_markers_joins_genes_and_proteins():
     assert graph.isolated("rna").tolist() == ["ACTB"]
 
 
+def test_a_table_of_markers_goes_on_top_of_the_known_ones():
+    table = pd.DataFrame({"protein": ["mine", "CD4"], "gene": ["ACTB", "ACTB"]})
+    graph = mo.GuidanceGraph.from_markers(["CD4", "ACTB", "CD8A"], ["mine", "CD4", "CD8"], table=table)
+    pairs = graph.table()[["source", "target"]].to_numpy().tolist()
+    assert pairs == [["ACTB", "mine"], ["ACTB", "CD4"], ["CD8A", "CD8"]]
+    with pytest.raises(UnknownName, match=r"None of the 1 proteins \('mine'\) has a gene among the 1 genes \('CD4'\)"):
+        mo.GuidanceGraph.from_markers(["CD4"], ["mine"], table=table)
+
+
 def test_markers_become_edges_whatever_finds_them(monkeypatch):
     def marker_edges(genes, proteins, *, table=None):
         assert (genes, proteins) == (["ACTB", "CD4"], ["IgG1", "CD4"])
-        found = pd.DataFrame({"source": ["CD4"], "target": ["CD4"], "weight": [1.0], "sign": [1]})
-        return (found if table is None else found[:0]), ("1 of 2 proteins.",)
+        assert table is None
+        return pd.DataFrame({"source": ["CD4"], "target": ["CD4"], "weight": [1.0], "sign": [1]}), ("1 of 2 proteins.",)
 
     monkeypatch.setattr("multiome.graph.proteins.marker_edges", marker_edges)
     names = ["ACTB", "CD4"], ["IgG1", "CD4"]
@@ -146,8 +168,6 @@ def test_markers_become_edges_whatever_finds_them(monkeypatch):
     assert graph.table()[NAMES].to_numpy().tolist() == [["gex", "CD4", "adt", "CD4"]]
     assert graph.edges["distance"].isna().all()
     assert graph.report == ("1 of 2 proteins.",)
-    with pytest.raises(InvalidGraph, match=r"None of the 2 proteins belongs to one of the genes\. 1 of 2 proteins\."):
-        mo.GuidanceGraph.from_markers(*names, table=pd.DataFrame())
     with pytest.raises(InvalidGraph, match=r"`keys` must be the two keys"):
         mo.GuidanceGraph.from_markers(*names, keys=("rna", ""))
 

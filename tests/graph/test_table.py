@@ -6,6 +6,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidGraph, UnknownName
+from multiome.graph.table import as_vertices
 
 NAMES = ["source_modality", "source", "target_modality", "target"]
 ROW = ("rna", "a", "atac", "p")
@@ -85,6 +86,28 @@ def test_vertices_are_all_features_also_those_without_an_edge():
     assert graph.isolated("rna").tolist() == ["b"]
     index = pd.MultiIndex.from_tuples(graph.vertices.tolist(), names=["modality", "feature"])
     pd.testing.assert_frame_equal(mo.GuidanceGraph.from_table(named(ROW), vertices=index).edges, graph.edges)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("abc", r"`vertices` of 'rna' must be a list of feature names, got 'abc'"),
+        (None, r"`vertices` of 'rna' must be a list of feature names, got None"),
+        ([1, 2], r"Names of vertices must be text; 2 of the level 'feature' are not \(first: 1\)"),
+    ],
+)
+def test_vertices_that_are_no_names(names, says):
+    with pytest.raises(InvalidGraph, match=says):
+        as_vertices({"rna": names, "atac": ["p"]})
+
+
+@pytest.mark.parametrize("column", ["source", "weight"])
+def test_a_column_that_occurs_twice(column):
+    table = named(ROW, weight=0.5)
+    with pytest.raises(InvalidGraph, match=f"The table has several columns of the name '{column}'"):
+        mo.GuidanceGraph.from_table(pd.concat([table, table[[column]]], axis=1))
+    twice = pd.concat([table.assign(note="a"), pd.DataFrame({"note": ["b"]})], axis=1)
+    assert len(mo.GuidanceGraph.from_table(twice).edges) == 1  # what is not read may be
 
 
 def test_names_that_are_not_among_the_vertices():

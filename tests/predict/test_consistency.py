@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import mudata as md
 import numpy as np
@@ -12,8 +13,17 @@ from scipy.stats import mannwhitneyu
 
 import multiome as mo
 from multiome.errors import MultiomeError
+from multiome.predict import consistency as module
 from multiome.predict.cell_states import group_cells
-from multiome.predict.consistency import agreement, compare, levels, standardised, warn_inconsistent
+from multiome.predict.consistency import (
+    agreement,
+    compare,
+    consistency,
+    levels,
+    n_wanted,
+    standardised,
+    warn_inconsistent,
+)
 
 COLUMNS = ["modality", "other", "edges", "decoys", "both", "groups", "score", "p"]
 
@@ -79,11 +89,32 @@ def test_agreement_is_the_correlation_over_groups_times_the_sign(linked, dataset
     cells = dataset_of(linked.simulation.mdata, "batch")
     vae, edges = linked.model._fitted.vae, linked.model._fitted.evidence.edges
     states = group_cells(vae, cells, seed=0)
-    r, n_groups = agreement(vae, cells, edges, states, pair=("rna", "atac"), seed=0)
-    assert 5 <= n_groups <= 20
+    r, n_groups = agreement(vae, cells, edges, states, pair=("rna", "atac"), wanted=12, seed=0)
+    assert 5 <= n_groups <= 12
     assert r.shape == edges.between("rna", "atac").edge.shape
     assert np.abs(r).max() <= 1 + 1e-9
     assert r[~edges.is_decoy].mean() > r[edges.is_decoy].mean()
+
+
+@pytest.mark.parametrize(("wanted", "needed"), [(5, 3), (6, 4), (8, 5), (20, 5)])
+def test_of_few_groups_fewer_must_hold_both(linked, dataset_of, monkeypatch, wanted, needed):
+    cells = dataset_of(linked.simulation.mdata, "batch")
+    vae, edges = linked.model._fitted.vae, linked.model._fitted.evidence.edges
+    states = group_cells(vae, cells, seed=0)
+    r = np.where(edges.is_decoy, 0, np.linspace(-0.1, 0.9, len(edges.is_decoy)))
+    monkeypatch.setattr(module, "n_wanted", lambda *_: wanted)
+    for n_groups in (needed - 1, needed):
+        monkeypatch.setattr(module, "agreement", lambda *_, n=n_groups, **__: (r, n))
+        row = consistency(vae, cells, edges, states, seed=0).iloc[0]
+        assert (row["groups"], row["p"] < 0.01, np.isnan(row["p"])) == (n_groups, n_groups == needed, n_groups < needed)
+
+
+def test_groups_are_cut_from_the_cells_of_the_smaller_modality(linked, dataset_of):
+    cells = dataset_of(linked.simulation.mdata, "batch")
+    states = group_cells(linked.model._fitted.vae, cells, seed=0)
+    assert n_wanted(cells, states, ("rna", "atac")) == 12
+    few = {**cells.rows, "atac": np.where(np.arange(1200) < 160, cells.rows["atac"], -1)}
+    assert n_wanted(replace(cells, rows=few), states, ("rna", "atac")) == 5
 
 
 def test_levels_are_log_counts_per_exposure(linked, dataset_of):
@@ -161,7 +192,7 @@ def told(**values):
         ({"p": np.nan, "score": np.nan, "decoys": 3}, "900 edges of the guidance graph and 3 decoys are too few"),
         (
             {"p": np.nan, "score": np.nan, "groups": 2},
-            "matched rightly: 2 groups of similar cells have at least 10 of both, where 5",
+            "matched rightly: 2 groups of similar cells have at least 10 of both, where 3 are needed with few",
         ),
     ],
 )

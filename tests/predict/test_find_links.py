@@ -10,7 +10,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import MultiomeError, UnknownName
-from multiome.predict.find_links import MIN_DECOYS, NEAR, check_window, p_values, spread
+from multiome.predict.find_links import MIN_DECOYS, NEAR, check_window, find_links, p_values, spread
 from multiome.predict.multiple_tests import bh
 
 
@@ -68,6 +68,24 @@ def test_within_a_window_p_is_no_smaller_and_q_is_over_its_rows(linked):
     np.testing.assert_allclose(near.table["q"], bh(near.table["p"]))
     assert near.notes == (*every.notes, "of the graph's edges, those of at most 20,000 base pairs")
     assert len(linked.model.links(window=10**9)) == len(every)
+
+
+@pytest.mark.parametrize("ends", [("atac", "rna"), ("rna", "atac")])
+def test_links_of_cells_that_may_be_matched_wrongly_say_so(linked, ends):
+    fitted = linked.model._fitted
+
+    def notes(**values):
+        table = fitted.evidence.consistency.assign(**values)
+        changed = replace(fitted, evidence=replace(fitted.evidence, consistency=table))
+        return find_links(changed, source=ends[0], target=ends[1], window=None).notes
+
+    known = linked.model.links(*ends).notes
+    assert notes(both=0, p=0.001) == notes(both=1200, p=0.4) == known
+    for both in (0, 60):
+        found = notes(both=both, p=0.4, score=0.01)
+        assert found[:-1] == known
+        assert found[-1].startswith("do not trust these: hardly a cell has both modalities, and the cells do not bear")
+    assert "it cannot be told whether they were matched rightly: 2 groups" in notes(both=0, p=np.nan, groups=2)[-1]
 
 
 def test_every_feature_of_the_model_is_known(linked):

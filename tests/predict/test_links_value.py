@@ -49,6 +49,12 @@ def test_repr_is_a_summary(links):
     assert len(links) == 5
 
 
+def test_repr_says_where_nothing_was_tested(table, links):
+    lines = repr(mo.Links(table.assign(p=np.nan, q=np.nan), "rna", "atac")).splitlines()
+    assert lines[1:] == ["  none of them was tested: p and q are NaN"]
+    assert "  q <= 0.1: 0, of which" in repr(links.significant(1e-9))  # none is left, but they were
+
+
 def test_links_of_a_gene_and_of_a_peak(links):
     assert links.of("AAA")["target"].tolist() == ["chr1:90-110", "chr1:700-800"]
     assert links.of("chr1:700-800")["source"].tolist() == ["AAA", "BBB"]  # of equal p the larger score

@@ -11,6 +11,7 @@ from multiome.data.build import prepare
 from multiome.data.cells import apart_in
 from multiome.data.guided import guided, joined_pairs
 from multiome.train.begin import begin
+from multiome.train.task import IntegrationTask
 
 pytestmark = pytest.mark.filterwarnings(  # a few dozen decoys cannot tell much
     "ignore:'rna' and 'atac' were measured in different cells:multiome.MultiomeWarning"
@@ -142,6 +143,17 @@ def test_no_alignment_without_a_graph_or_of_cells_that_others_connect(small, qui
     assert "align" not in set(quick_fit(mosaic).history["loss"])
 
 
+@pytest.mark.filterwarnings("ignore::multiome.MultiomeWarning")  # some thirty cells of each
+def test_two_modalities_without_an_edge_between_them_are_aligned_too(small, quick_fit, monkeypatch):
+    apart = md.MuData({key: small.mdata[i::3][key].copy() for i, key in enumerate(("rna", "atac", "prot"))})
+    graph = mo.GuidanceGraph.from_genome(apart["rna"], apart["atac"], window=100_000)
+    graph |= mo.GuidanceGraph.from_markers(apart["rna"], apart["prot"])
+    seen, align = [], IntegrationTask.align
+    monkeypatch.setattr(IntegrationTask, "align", lambda self, *given: seen.append(self.apart) or align(self, *given))
+    quick_fit(apart, graph=graph)
+    assert seen[0] == [("rna", "atac"), ("rna", "prot"), ("atac", "prot")]
+
+
 @pytest.mark.parametrize(
     ("atac", "prot", "apart"),
     [
@@ -169,6 +181,22 @@ def test_a_graph_within_one_modality_joins_nothing(halves):
     rows = {"source_modality": ["rna"], "source": [a], "target_modality": ["rna"], "target": [b]}
     with pytest.raises(mo.InvalidGraph, match="1 edges, none of them between two modalities"):
         mo.fit(unpaired, graph=mo.GuidanceGraph.from_table(pd.DataFrame(rows)))
+
+
+def test_methylation_that_would_rise_with_its_gene_is_mentioned(small, quick_fit):
+    rna, sites = small.mdata["rna"], small.mdata["met"]
+    data, modalities = md.MuData({"rna": rna, "cpg": sites}), {"rna": mo.RNA, "cpg": mo.METHYLATION}
+
+    def fitted(**signs):
+        graph = mo.GuidanceGraph.from_genome(rna, sites, keys=("rna", "cpg"), window=100_000, **signs)
+        quick_fit(data, graph=graph, modalities=modalities, steps=2)
+
+    with pytest.warns(
+        mo.MultiomeWarning, match=r"edges of .* between 'rna' and 'cpg' are positive, .*`signs=\(-1, 0\)`"
+    ):
+        fitted()
+    for signs in ((-1, 0), (-1, 1)):  # no warning
+        fitted(signs=signs)
 
 
 def test_edges_that_the_data_lack_are_mentioned(halves, quick_fit):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from multiome.graph.matching import match_genes
+from multiome.graph.gene_match import match_genes
 
 ANNOTATION = pd.DataFrame(
     [
