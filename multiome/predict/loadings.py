@@ -19,7 +19,7 @@ from multiome.predict.cell_states import CellStates
 
 LEAST_VARIANCE, MAX_DIRECTIONS = 1e-5, 40
 """Directions are kept down to this share of the first one's variance, and at most so many."""
-TRUST = 300.0
+TRUST = 1000.0
 """Precision of the belief that the decoder got a loading right; loadings are some tenths."""
 FEATURES = 2_000
 """Features worked on at a time."""

@@ -15,7 +15,9 @@ from multiome.predict.edge_effects import (
     AGAINST,
     EFFECT_SD,
     LEAST_TOLD,
+    MIN_FEATURES,
     UNEXPLAINED,
+    changing,
     edge_effects,
     more_than_noise,
     most_probable,
@@ -53,10 +55,11 @@ def dense(values, information, causes, *, told, response, weight, side) -> np.nd
     for gene in set(response):
         of = np.flatnonzero(response == gene)
         x = (causes[of] / np.linalg.norm(causes[of], axis=1, keepdims=True)).T
-        noise = np.linalg.inv(information[gene]) + UNEXPLAINED**2 * np.eye(N_DIRECTIONS)
+        far = np.sqrt(np.linalg.norm(values[gene]))
+        noise = np.linalg.inv(information[gene]) / far**2 + UNEXPLAINED**2 * np.eye(N_DIRECTIONS)
         sd = EFFECT_SD * told[of] * np.where(side[of] == np.sign(weight[of]), 1, AGAINST)
         prior = np.diag(sd**2 * np.abs(weight[of]))
-        found[of] = told[of] * (prior @ x.T @ np.linalg.inv(x @ prior @ x.T + noise) @ values[gene])
+        found[of] = told[of] * (prior @ x.T @ np.linalg.inv(x @ prior @ x.T + noise) @ values[gene] / far)
     return found
 
 
@@ -99,6 +102,45 @@ def test_the_share_of_changes_that_is_more_than_noise():
 def test_a_neighbour_that_may_not_change_at_all_explains_less(problem):
     less = problem | {"told": problem["told"] * 0.5}
     assert (np.abs(regress(**less))[[2, 6]] < np.abs(regress(**problem))[[2, 6]]).all()  # the only neighbours
+
+
+def test_how_far_a_gene_changes_matters_by_its_root(problem):
+    """Without noise of the counts, to which loadings four times as long are clearer."""
+    exact = problem | {"information": np.full_like(problem["information"], 0) + 1e12 * np.eye(N_DIRECTIONS)}
+    longer = exact | {"values": 4 * exact["values"]}
+    np.testing.assert_allclose(regress(**longer), 2 * regress(**exact), rtol=1e-6)
+
+
+def test_features_that_change_have_longer_loadings(rng):
+    length = np.exp(rng.normal(np.repeat([-1.6, -0.3], [300, 700]), 0.3))
+    found = changing(length[:, None] * np.eye(N_DIRECTIONS)[0])
+    assert (found[:300] < 0.5).mean() > 0.97
+    assert (found[300:] > 0.5).mean() > 0.97
+    assert found[300:].mean() > 0.95
+    assert (np.diff(found[np.argsort(length)]) >= 0).all()
+    np.testing.assert_allclose(changing(7 * length[:, None] * np.eye(N_DIRECTIONS)[0]), found, atol=1e-6)
+
+
+def test_where_all_features_change_alike_none_is_set_apart(rng):
+    """The most that chance makes of one group: the middle four fifths differ threefold."""
+    alike = changing(np.exp(rng.normal(-0.3, 0.3, 2_000))[:, None])
+    assert np.quantile(alike, 0.9) < 3 * np.quantile(alike, 0.1)
+    same = changing(np.ones((200, 2)))
+    assert np.ptp(same) == pytest.approx(0, abs=1e-9)
+    assert (same > 0).all()
+
+
+def test_too_few_features_or_none_that_changes_do_not_tell():
+    np.testing.assert_array_equal(changing(np.arange(2.0 * MIN_FEATURES - 2).reshape(-1, 2)), 1)
+    np.testing.assert_array_equal(changing(np.zeros((MIN_FEATURES, 3))), 1)
+
+
+def test_a_feature_without_any_change_does_not_hide_the_groups(rng):
+    length = np.exp(rng.normal(np.repeat([-1.6, -0.3], [300, 700]), 0.3))
+    one = np.r_[length, np.zeros(2)]
+    found = changing(one[:, None])
+    np.testing.assert_allclose(found[:1000], changing(length[:, None]), atol=1e-6)
+    assert (found[-2:] == 0).all()
 
 
 def test_how_far_a_neighbour_changes_does_not_matter(problem):
