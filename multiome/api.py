@@ -277,7 +277,7 @@ class Multiome:
 
         The score of a link is a regression coefficient: the change of the gene's log expression, over the states of the
         training cells, per standard deviation of the peak's log accessibility, at equal accessibility of the gene's
-        other candidates, over the root of how far the gene changes. A normal prior, its variance in proportion to the
+        other candidates, over the root of how far the gene changes. A normal prior, the wider the larger the
         edge's weight, draws it towards 0: more so against the edge's sign, and where the peak's own changes are hardly
         more than noise, or small beside those of other peaks. It says that two features move together, not that one
         causes the other.

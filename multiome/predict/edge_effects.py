@@ -3,7 +3,7 @@
 The effect of an edge is a regression coefficient: the change of the gene's log expression per standard deviation, over
 the cells, of the peak's log accessibility, at equal accessibility of the gene's other neighbours. The gene's changes
 are divided by the root of how far it changes: effects on genes that change much are larger, but less than in
-proportion. Coefficients have a normal prior, its variance in proportion to the edge's weight, and narrower on the side
+proportion. Coefficients have a normal prior, the wider the larger the edge's weight, and narrower on the side
 of 0 that the edge's sign speaks against. What the counts do not show to change at all explains nothing: coefficient and
 prior shrink with the share of the peak's changes that is more than noise, and the coefficient once more with the
 probability that the peak changes at all, which the lengths of all peaks' loadings tell. Decoys are regressed among the
@@ -27,9 +27,9 @@ from multiome.predict.loadings import loadings
 
 RESPONDS = "rna"
 """The kind of modality whose features respond to the other's; else the first of the two does."""
-EFFECT_SD = 0.6
-"""Prior standard deviation of the effect of an edge of weight 1."""
-AGAINST = 0.5
+EFFECT_SD, BY_WEIGHT = 0.8, 0.7
+"""Prior standard deviation of the effect of an edge of weight 1, and the power of the weight that it grows with."""
+AGAINST = 0.4
 """The same of an effect against the edge's sign, over that of one with it."""
 MAX_ROUNDS = 20
 """How often coefficients are solved for while their sides of 0 still change; two to four are usual."""
@@ -143,7 +143,7 @@ def regress(
         noise = np.linalg.inv(information[feature]) / far**2 + UNEXPLAINED**2 * np.eye(len(x))
         weighed = np.linalg.solve(noise, x)
         these = slice(first, last)
-        sd = EFFECT_SD * np.sqrt(np.abs(weight[these])) * told[these]
+        sd = EFFECT_SD * np.abs(weight[these]) ** BY_WEIGHT * told[these]
         found = most_probable(x.T @ weighed, weighed.T @ values[feature] / far, sd, np.sign(weight[these]))
         effects[these] = told[these] * found
     return effects

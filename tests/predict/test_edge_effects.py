@@ -13,6 +13,7 @@ from multiome.predict import loadings
 from multiome.predict.cell_states import group_cells
 from multiome.predict.edge_effects import (
     AGAINST,
+    BY_WEIGHT,
     EFFECT_SD,
     LEAST_TOLD,
     MIN_FEATURES,
@@ -58,7 +59,7 @@ def dense(values, information, causes, *, told, response, weight, side) -> np.nd
         far = np.sqrt(np.linalg.norm(values[gene]))
         noise = np.linalg.inv(information[gene]) / far**2 + UNEXPLAINED**2 * np.eye(N_DIRECTIONS)
         sd = EFFECT_SD * told[of] * np.where(side[of] == np.sign(weight[of]), 1, AGAINST)
-        prior = np.diag(sd**2 * np.abs(weight[of]))
+        prior = np.diag((sd * np.abs(weight[of]) ** BY_WEIGHT) ** 2)
         found[of] = told[of] * (prior @ x.T @ np.linalg.inv(x @ prior @ x.T + noise) @ values[gene] / far)
     return found
 
