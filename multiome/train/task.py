@@ -111,8 +111,9 @@ class IntegrationTask(pl.LightningModule):
     @staticmethod
     def told_by(key: str, batch: Batch, latent: Latent) -> Tensor:
         """Latent states as one modality alone and the prior tell them; 0 where a cell lacks it."""
-        q = latent.per_modality[key]
-        return torch.where(batch.observed[key][:, None], q.loc / (1 + q.scale**2), 0.0)
+        q, there = latent.per_modality[key], batch.observed[key][:, None]
+        # `where` before the quotient, as in `product_of_experts`: an unobserved row may hold anything, even NaN
+        return torch.where(there, q.loc, 0.0) / (1 + torch.where(there, q.scale, 1.0) ** 2)
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""
