@@ -54,6 +54,14 @@ class Likelihood(nn.Module, ABC):
         ``exposure`` is the depth relative to the training median; for methylation it is the coverage of each site.
         """
 
+    def given(self, p: Any, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]) -> Any:
+        """Another measurement of cells in which ``value`` was recorded, ``exp(log_ratio)`` times as deep.
+
+        ``p`` is what `forward` gave at the depth of ``value``. Where it holds more than the noise of counting, what was
+        recorded says in which part of it a cell lies. Here: nothing more, and no depth.
+        """
+        return p
+
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
         """Multiply the mean of each feature; only where `scales_means`, because one parameter does so."""
         raise NotImplementedError

@@ -66,6 +66,16 @@ class LogitBetaBinomial(TorchDistribution):
             fraction = Beta(a.clamp_min(1e-6), b.clamp_min(1e-6), validate_args=False).sample(sample_shape)
             return torch.binomial(self.total_count.expand_as(fraction).contiguous(), fraction)
 
+    def given(self, value: Tensor) -> LogitBetaBinomial:
+        """As many calls of the same cell again, given how many of the first ones were methylated.
+
+        The fraction's beta distribution, with the calls of each kind added to its parameters.
+        """
+        a = self.fraction * self.concentration + value
+        b = (-self.logit).sigmoid() * self.concentration + self.total_count - value
+        a, b = a.clamp_min(1e-8), b.clamp_min(1e-8)
+        return LogitBetaBinomial(a.log() - b.log(), a + b, self.total_count, validate_args=False)
+
     def log_prob(self, value: Tensor) -> Tensor:
         shape = torch.broadcast_shapes(value.shape, self.logit.shape)
         covered = (self.total_count.expand(shape) > 0).nonzero(as_tuple=True)
@@ -125,6 +135,12 @@ class BetaBinomial(Likelihood):
             self.base.copy_(fraction.logit())
             self.log_concentration.copy_((1 / correlation - 1).log())
             self.identified.copy_(deepest > 1)
+
+    def given(
+        self, p: LogitBetaBinomial, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
+    ) -> LogitBetaBinomial:
+        """See `LogitBetaBinomial.given`; a fraction has no depth."""
+        return p.given(value)
 
     def forward(
         self,

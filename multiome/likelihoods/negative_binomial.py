@@ -47,6 +47,20 @@ class MeanDispersion(TorchDistribution):
             rate = torch.distributions.Gamma(self.theta, self.theta / self.mean.clamp_min(1e-20)).sample(sample_shape)
             return torch.poisson(rate.expand(shape))
 
+    def given(self, value: Tensor) -> MeanDispersion:
+        """Another measurement of the same cell at the same depth, given what the first one counted.
+
+        The count is Poisson around a rate that is gamma distributed with shape ``theta``; given a count ``x``, the
+        rate's shape is ``theta + x`` and its mean ``mean * (theta + x) / (theta + mean)`` (Huang et al. 2018,
+        doi:10.1038/s41592-018-0033-z, who predict genes from genes).
+        """
+        shape = self.theta + value
+        return MeanDispersion(self.log_mean + (shape / (self.theta + self.mean)).log(), shape, validate_args=False)
+
+    def deeper(self, log_ratio: Tensor) -> MeanDispersion:
+        """The same rate, measured ``exp(log_ratio)`` times as deep."""
+        return MeanDispersion(self.log_mean + log_ratio, self.given_theta, validate_args=False)
+
     def log_prob(self, value: Tensor) -> Tensor:
         return negative_binomial_log_prob(self.log_mean, self.given_theta, value)
 
@@ -82,6 +96,12 @@ class NegativeBinomial(Likelihood):
         """Exactly: the base is the logarithm of a factor."""
         with torch.no_grad():
             self.base.add_(ratio.log())
+
+    def given(
+        self, p: MeanDispersion, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
+    ) -> MeanDispersion:
+        """See `MeanDispersion.given`."""
+        return p.given(value).deeper(log_ratio)
 
     def forward(
         self,

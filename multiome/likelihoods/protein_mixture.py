@@ -66,6 +66,22 @@ class BackgroundForeground(TorchDistribution):
             background, foreground = (component.sample(sample_shape) for component in self.components)
             return torch.where(torch.rand_like(foreground) < self.foreground, foreground, background)
 
+    def given(self, value: Tensor) -> BackgroundForeground:
+        """Another measurement of the same cell at the same depth, given what the first one counted.
+
+        By Bayes' rule the count says which component the cell is of, and within each where its rate lies.
+        """
+        background, foreground = self.components
+        told = foreground.log_prob(value) - background.log_prob(value)
+        return BackgroundForeground(
+            background.given(value), foreground.given(value), self.logit + told, validate_args=False
+        )
+
+    def deeper(self, log_ratio: Tensor) -> BackgroundForeground:
+        """The same rates, measured ``exp(log_ratio)`` times as deep."""
+        background, foreground = (component.deeper(log_ratio) for component in self.components)
+        return BackgroundForeground(background, foreground, self.logit, validate_args=False)
+
     def log_prob(self, value: Tensor) -> Tensor:
         background, foreground = (component.log_prob(value) for component in self.components)
         return torch.logaddexp(logsigmoid(-self.logit) + background, logsigmoid(self.logit) + foreground)
@@ -114,6 +130,12 @@ class ProteinMixture(Likelihood):
             self.increment_base.copy_((ratio - 1).log())
             self.logit_base.copy_(share.logit())
             self.log_theta.copy_(-excess.clamp(0.05, 10).log())
+
+    def given(
+        self, p: BackgroundForeground, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
+    ) -> BackgroundForeground:
+        """See `BackgroundForeground.given`."""
+        return p.given(value).deeper(log_ratio)
 
     def forward(
         self,

@@ -159,3 +159,35 @@ def test_parameters_survive_a_round_trip(case):
     outputs = case.outputs(1)
     expected = case.decode(outputs).log_prob(case.values)
     torch.testing.assert_close(again(outputs, exposure=case.exposure).log_prob(case.values), expected, rtol=0, atol=0)
+
+
+def test_two_measurements_of_a_cell_are_exchangeable(case):
+    """What the first count says of the second: the pair is as probable in either order."""
+    p = case.decode(case.outputs(0.5))
+    a, b = case.values, p.sample()
+    if isinstance(case.likelihood, Normal):
+        pytest.skip("its given() says nothing more")
+    same = torch.zeros(len(a), 1)
+    forth = p.log_prob(a) + case.likelihood.given(p, a, log_ratio=same).log_prob(b)
+    back = p.log_prob(b) + case.likelihood.given(p, b, log_ratio=same).log_prob(a)
+    torch.testing.assert_close(forth, back, rtol=1e-3, atol=2e-3)
+
+
+def test_what_is_expected_of_a_second_measurement_is_on_average_what_was_expected(case):
+    outputs = case.outputs(0.5, 8)
+    shape = (32_000, case.exposure.shape[1])  # of depth, or of coverage
+    p = case.likelihood(outputs.repeat_interleave(4_000, 1), exposure=torch.full(shape, 3.0))
+    again = case.likelihood.given(p, p.sample(), log_ratio=torch.zeros(32_000, 1)).mean
+    each = again.double().reshape(8, 4_000, 5)
+    error = each.std(1) / 4_000**0.5
+    expected = p.mean.reshape(8, 4_000, 5)[:, 0]
+    assert ((each.mean(1) - expected).abs() <= 6 * error + 1e-3 * (1 + expected.abs())).all()
+
+
+@pytest.mark.parametrize("kind", [NegativeBinomial, Poisson, ProteinMixture])
+def test_a_deeper_measurement_has_more_counts(kind):
+    likelihood = kind(3)
+    p = likelihood(torch.randn(likelihood.n_outputs, 4, 3), exposure=torch.ones(4, 1))
+    x = p.sample()
+    one, two = (likelihood.given(p, x, log_ratio=torch.full((4, 1), r)).mean for r in (0.0, 0.7))
+    torch.testing.assert_close(two, one * torch.tensor(0.7).exp())
