@@ -23,6 +23,7 @@ from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
 from multiome.predict import archive
 from multiome.predict.arguments import Depth
+from multiome.predict.denoise import denoise
 from multiome.predict.depth import depth_model
 from multiome.predict.embed import embed
 from multiome.predict.evidence import gather_evidence
@@ -208,9 +209,10 @@ class Multiome:
         source, target
             A key of the fitted `MuData`, or the kind of assay where only one key is of that kind.
         scale
-            ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"`` or ``"foreground"`` (protein), ``"probability"``
-            (ATAC), ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their
-            default). The result is the expectation of the transformed value, not the transform of the expected one.
+            ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"``, ``"foreground"`` (probability that the protein is
+            there) or ``"background_removed"`` (its counts where it is there, 0 where not), ``"probability"`` (ATAC),
+            ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their default). The
+            result is the expectation of the transformed value, not the transform of the expected one.
             Counts are on the scale that the model was fitted on: where ATAC counts were cut sites that `fit` halved
             (``model`` says so when printed), they are fragments.
         depth
@@ -269,6 +271,52 @@ class Multiome:
         """
         return impute(
             self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
+            seed=seed, min_features=min_features, drop_empty=drop_empty,
+        )  # fmt: skip
+
+    def denoise(
+        self,
+        data: md.MuData | ad.AnnData,
+        modality: str,
+        *,
+        scale: str | None = None,
+        n_samples: int | np.integer = 0,
+        depth: Depth = "own",
+        features: Sequence[str] | None = None,
+        batch: str | int | Sequence[str] | None = None,
+        seed: int = 0,
+        min_features: float = 0.5,
+        drop_empty: bool = False,
+    ) -> Prediction:
+        """Smooth a modality that was measured, by all that was measured of each cell.
+
+        What is expected of another measurement of the same cell: the model's expectation, and how the cell's own count
+        differs from it. The more a feature's counts vary beyond the noise of counting in cells that the model takes for
+        alike, the more the own count says (the conjugate update of a gamma, or beta, distributed rate; Huang et al.
+        2018, doi:10.1038/s41592-018-0033-z); for ATAC, whose counts are Poisson, nothing.
+
+        Parameters
+        ----------
+        data
+            Cells with the modality; what else was measured of them is used, too.
+        modality
+            A key of the fitted `MuData`, or the kind of assay.
+        depth
+            ``"own"``, as deep as the cell was measured; ``"reference"`` (the training median: cells comparable), or
+            total counts, as in `translate`.
+        n_samples
+            Draws, which intervals need; by default none, so that any number of cells fits into memory.
+        scale, features, batch, seed, min_features, drop_empty
+            As in `impute`. ``"foreground"`` is the probability given the cell's own count.
+
+        Returns
+        -------
+        A `Prediction`, its rows those of the modality in its own order. ``expected_interval`` says where the smoothed
+        value lies, ``interval`` where another measurement of the same cell would. ``pit`` asks for such another
+        measurement: of the counts that were smoothed it says nothing.
+        """
+        return denoise(
+            self._fitted, data, modality, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
             seed=seed, min_features=min_features, drop_empty=drop_empty,
         )  # fmt: skip
 

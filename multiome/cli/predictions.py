@@ -40,8 +40,8 @@ def translate(
     out
         File for the result (.h5ad): expected values, cells of the source x features.
     scale
-        counts (default), log_cp10k (RNA), clr or foreground (protein), probability (ATAC), fraction (methylation, its
-        default) or values (data that are not counts, their default).
+        counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
+        fraction (methylation, its default) or values (data that are not counts, their default).
     depth
         Total counts to predict at: predicted (from the source's depth and batch), reference (the training median), or a
         number.
@@ -112,8 +112,8 @@ def impute(
     out
         File for the result (.h5ad): X the mean, layer std the standard deviation of a new measurement.
     scale
-        counts (default), log_cp10k (RNA), clr or foreground (protein), probability (ATAC), fraction (methylation, its
-        default) or values (data that are not counts, their default).
+        counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
+        fraction (methylation, its default) or values (data that are not counts, their default).
     n_samples
         Posterior predictive draws; more draws give smoother intervals.
     interval
@@ -136,17 +136,9 @@ def impute(
         Replace the output if it exists.
     """
     check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
-    if interval is not None and not 0 < interval < 1:
-        raise UsageError(f"--interval is a probability and must lie between 0 and 1, got {interval:g}.")
+    check_interval(interval, n_samples)
     check_inputs(model, data)
     from multiome.api import Multiome
-    from multiome.predict.prediction import draws_needed
-
-    if interval is not None and n_samples < draws_needed(interval):
-        raise UsageError(
-            f"--interval {interval:g} needs at least {draws_needed(interval)} draws to see its tails, got --n_samples "
-            f"{n_samples}."
-        )
 
     prediction = Multiome.load(model).impute(
         read(data),
@@ -165,3 +157,106 @@ def impute(
         result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
     write(result, out)
     print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")
+
+
+def denoise(
+    model: Path,
+    data: Path,
+    *,
+    modality: str,
+    out: Path,
+    scale: str | None = None,
+    n_samples: int = 0,
+    interval: float | None = None,
+    depth: float | str = "own",
+    features: list[str] | None = None,
+    batch: list[str] | None = None,
+    seed: int = 0,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Smooth a modality that was measured, by all that was measured of each cell.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    data
+        Cells with the modality (.h5mu or .h5ad); what else was measured of them is used, too.
+    modality
+        The modality to smooth: a key of the data that the model was fitted on, or a kind of assay such as protein.
+    out
+        File for the result (.h5ad): X the mean, and, with draws, layer std the standard deviation of another
+        measurement.
+    scale
+        counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
+        fraction (methylation, its default) or values (data that are not counts, their default).
+    n_samples
+        Draws, which intervals need; by default none, so that any number of cells fits into memory.
+    interval
+        Also write the ends of central intervals of this probability (say 0.9): of the smoothed value, without the noise
+        of a measurement, as layers expected_lower and expected_upper, and of another measurement of the same cell as
+        lower and upper.
+    depth
+        Total counts to predict at: own (as deep as the cell was measured), reference (the training median), or a
+        number.
+    features
+        Only these features; repeat the option for several.
+    batch
+        Predict as if measured in this experimental batch; repeat the option where there are several covariates. By
+        default each cell's own; one that training did not have gets the average effect, with a warning.
+    seed
+        Of the draws.
+    min_features
+        Least share of the model's features that must be there; those that are missing contribute nothing.
+    drop_empty
+        Treat cells without a single count as not measured, instead of raising an error.
+    overwrite
+        Replace the output if it exists.
+    """
+    check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
+    check_interval(interval, n_samples)
+    check_inputs(model, data)
+    from multiome.api import Multiome
+
+    prediction = Multiome.load(model).denoise(
+        read(data),
+        modality,
+        scale=scale,
+        n_samples=n_samples,
+        depth=depth,
+        features=features,
+        batch=batch,
+        seed=seed,
+        min_features=min_features,
+        drop_empty=drop_empty,
+    )
+    result = prediction.to_anndata()
+    if interval is not None:
+        result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
+        ends = prediction.expected_interval(interval)
+        result.layers["expected_lower"], result.layers["expected_upper"] = ends
+    write(result, out)
+    print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")
+
+
+def check_interval(interval: float | None, n_samples: int) -> None:
+    """A probability, and enough draws to see the tails outside.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or there are too few.
+    """
+    if interval is None:
+        return
+    if not 0 < interval < 1:
+        raise UsageError(f"--interval is a probability and must lie between 0 and 1, got {interval:g}.")
+    from multiome.predict.prediction import draws_needed
+
+    if n_samples < draws_needed(interval):
+        raise UsageError(
+            f"--interval {interval:g} needs at least {draws_needed(interval)} draws to see its tails, got --n_samples "
+            f"{n_samples}."
+        )

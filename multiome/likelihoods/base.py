@@ -58,7 +58,7 @@ class Likelihood(nn.Module, ABC):
         """Another measurement of cells in which ``value`` was recorded, ``exp(log_ratio)`` times as deep.
 
         ``p`` is what `forward` gave at the depth of ``value``. Where it holds more than the noise of counting, what was
-        recorded says in which part of it a cell lies. Here: nothing more, and no depth.
+        recorded says in which part of it a cell lies; NaN where nothing was. Here: nothing more, and no depth.
         """
         return p
 

@@ -52,10 +52,11 @@ class MeanDispersion(TorchDistribution):
 
         The count is Poisson around a rate that is gamma distributed with shape ``theta``; given a count ``x``, the
         rate's shape is ``theta + x`` and its mean ``mean * (theta + x) / (theta + mean)`` (Huang et al. 2018,
-        doi:10.1038/s41592-018-0033-z, who predict genes from genes).
+        doi:10.1038/s41592-018-0033-z, who predict genes from genes). NaN, not counted, changes nothing.
         """
-        shape = self.theta + value
-        return MeanDispersion(self.log_mean + (shape / (self.theta + self.mean)).log(), shape, validate_args=False)
+        shape = torch.where(value.isnan(), self.theta, self.theta + value)
+        change = torch.where(value.isnan(), 0.0, (shape / (self.theta + self.mean)).log())
+        return MeanDispersion(self.log_mean + change, shape, validate_args=False)
 
     def deeper(self, log_ratio: Tensor) -> MeanDispersion:
         """The same rate, measured ``exp(log_ratio)`` times as deep."""

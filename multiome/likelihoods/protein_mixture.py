@@ -69,10 +69,12 @@ class BackgroundForeground(TorchDistribution):
     def given(self, value: Tensor) -> BackgroundForeground:
         """Another measurement of the same cell at the same depth, given what the first one counted.
 
-        By Bayes' rule the count says which component the cell is of, and within each where its rate lies.
+        By Bayes' rule the count says which component the cell is of, and within each where its rate lies. NaN, not
+        counted, changes nothing.
         """
         background, foreground = self.components
-        told = foreground.log_prob(value) - background.log_prob(value)
+        counts = value.nan_to_num()
+        told = torch.where(value.isnan(), 0.0, foreground.log_prob(counts) - background.log_prob(counts))
         return BackgroundForeground(
             background.given(value), foreground.given(value), self.logit + told, validate_args=False
         )

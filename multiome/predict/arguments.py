@@ -74,19 +74,20 @@ def warn_unseen_batches(batch_index: np.ndarray, spec: DataSpec) -> None:
             )
 
 
-def check_depth(depth: Depth, obs_names: pd.Index) -> Depth:
-    """A known word, or one positive total per cell; a `Series` is matched by name.
+def check_depth(depth: Depth, obs_names: pd.Index, words: tuple[str, str]) -> Depth:
+    """One of the words, or one positive total per cell; a `Series` is matched by name.
 
     Raises
     ------
     MultiomeError
         If it is neither.
     """
+    choice = ", ".join(map(repr, words))
     if isinstance(depth, bool):
-        raise MultiomeError(f"`depth` must be 'predicted', 'reference', a total count or one per cell, got {depth}.")
+        raise MultiomeError(f"`depth` must be {choice}, a total count or one per cell, got {depth}.")
     if isinstance(depth, str):
-        if depth not in ("predicted", "reference"):
-            raise unknown("depth", depth, ("predicted", "reference"), where=" (or an array of total counts)")
+        if depth not in words:
+            raise unknown("depth", depth, words, where=" (or an array of total counts)")
         return depth
     n_cells = len(obs_names)
     if isinstance(depth, pd.Series):
@@ -102,7 +103,7 @@ def check_depth(depth: Depth, obs_names: pd.Index) -> Depth:
         given = np.asarray(depth, dtype=float)
     except (TypeError, ValueError) as error:
         raise MultiomeError(
-            f"`depth` must be 'predicted', 'reference', a total count or one per cell, got {type(depth).__name__}."
+            f"`depth` must be {choice}, a total count or one per cell, got {type(depth).__name__}."
         ) from error
     if given.shape not in ((), (1,), (n_cells,)):
         raise MultiomeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import anndata as ad
 import mudata as md
@@ -13,7 +14,7 @@ from multiome.errors import MultiomeError, check_seed, check_whole
 from multiome.predict.arguments import Depth
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
-from multiome.predict.scale import check_scale, draw
+from multiome.predict.scale import check_scale, draw, expectation
 from multiome.predict.states import Query, ask
 from multiome.predict.translate import expected
 
@@ -36,42 +37,80 @@ def impute(
     drop_empty: bool = False,
 ) -> Prediction:
     """Predict ``target`` from every other modality that a cell has."""
-    n_samples, seed = check_whole("n_samples", n_samples), check_seed(seed)
-    spec = fitted.spec.modalities[fitted.spec.key(target)]
-    scale = check_scale(scale, spec.kind, is_count=spec.modality.is_count, key=target)
+    wanted = Wanted.of(fitted, target, scale=scale, n_samples=n_samples, seed=seed)
     query = ask(
         fitted, data, target, source=None, features=features, depth=depth, batch=batch,
         min_features=min_features, drop_empty=drop_empty,
     )  # fmt: skip
-    n_bytes = 4 * n_samples * len(query.cells) * len(query.features)
+    return predict(query, wanted)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a prediction, checked."""
+
+    scale: str
+    n_samples: int
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        fitted: Fitted,
+        target: str,
+        *,
+        scale: str | None,
+        n_samples: int | np.integer,
+        seed: int,
+        least_samples: int = 1,
+    ) -> Wanted:
+        """Check it before anything is read."""
+        n_samples, seed = check_whole("n_samples", n_samples, least=least_samples), check_seed(seed)
+        spec = fitted.spec.modalities[fitted.spec.key(target)]
+        return cls(check_scale(scale, spec.kind, is_count=spec.modality.is_count, key=target), n_samples, seed)
+
+
+def predict(query: Query, wanted: Wanted) -> Prediction:
+    """Expected values, and draws of new measurements and of expected values.
+
+    Raises
+    ------
+    MultiomeError
+        If so many draws would not fit into memory.
+    """
+    n_bytes = 4 * 2 * wanted.n_samples * len(query.cells) * len(query.features)
     if n_bytes > MAX_BYTES:
         raise MultiomeError(
-            f"{n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need "
-            f"{n_bytes / 2**30:.1f} GiB "
-            f"(at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a smaller n_samples, or use "
-            "translate, which keeps expected values only."
+            f"{wanted.n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need "
+            f"{n_bytes / 2**30:.1f} GiB (at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a "
+            f"smaller n_samples, or {'n_samples=0' if query.own else 'use translate'}, for expected values only."
         )
+    measured, expectations = draws(query, wanted)
     return Prediction(
-        mean=expected(query, scale, seed=seed),
-        draws=draws(query, scale, n_samples, seed=seed),
-        scale=scale,
+        mean=expected(query, wanted.scale, seed=wanted.seed),
+        draws=measured,
+        expected_draws=expectations,
+        scale=wanted.scale,
         modality=query.target,
         obs=query.obs,
         features=query.features,
-        spec=spec,
+        spec=query.fitted.spec.modalities[query.target],
     )
 
 
 @torch.no_grad()
-def draws(query: Query, scale: str, n_samples: int, *, seed: int) -> np.ndarray:
-    """Draws over latent states, depth and counting noise (draws x cells x wanted features)."""
-    out = np.full((n_samples, len(query.cells), len(query.features)), np.nan, dtype=np.float32)
+def draws(query: Query, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
+    """Draws over latent states and depth, with and without counting noise (draws x cells x wanted features)."""
+    shape, scale = (wanted.n_samples, len(query.cells), len(query.features)), wanted.scale
+    measured, expectations = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+        torch.manual_seed(wanted.seed)
         for block in query.blocks():
-            for s in range(n_samples):
+            for s in range(wanted.n_samples):
                 noise = torch.randn(len(block.index), 1)
                 p, total = query.decode(block, block.q.sample(), noise, scale)
-                out[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
-    out[:, query.nothing] = np.nan
-    return out
+                measured[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
+                expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
+    measured[:, query.nothing] = np.nan
+    expectations[:, query.nothing] = np.nan
+    return measured, expectations

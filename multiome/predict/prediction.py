@@ -14,24 +14,28 @@ from multiome.data.matrix import checked_values, depth_of, halve
 from multiome.data.spec import ModalitySpec
 from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
-from multiome.predict.scale import transform_observed
+from multiome.predict.scale import UNSEEN_SCALES, transform_observed
 
 
 @dataclass(frozen=True)
 class Prediction:
     """Predicted values of one modality (cells x features), on one scale.
 
-    ``std`` and `interval` describe a new measurement: they include the sampling noise of counts. For methylation
-    (``scale="fraction"``) they describe a site's latent fraction instead, without the noise of its few calls; `pit`
-    adds that at the coverage which was observed.
+    ``std`` and `interval` describe a new measurement: they include the sampling noise of counts. `expected_interval`
+    describes the expected value alone, whose average is ``mean``: how well the model knows where measurements would
+    lie, and no measurement has to lie in it. For methylation (``scale="fraction"``) ``std`` and `interval` describe a
+    site's latent fraction, without the noise of its few calls; `pit` adds that at the coverage which was observed.
     """
 
     mean: Float[np.ndarray, "cell feature"]
     """Expected value on ``scale``; rows of cells without any measured source are NaN."""
     draws: Float[np.ndarray, "draw cell feature"] = field(repr=False)
-    """Posterior predictive draws on ``scale``."""
+    """Posterior predictive draws on ``scale``: new measurements."""
+    expected_draws: Float[np.ndarray, "draw cell feature"] = field(repr=False)
+    """Draws of the expected value on ``scale``: over latent states and depth, without the noise of a measurement."""
     scale: str
-    """``"counts"``, ``"log_cp10k"``, ``"clr"``, ``"probability"``, ``"fraction"``, ``"foreground"`` or ``"values"``."""
+    """``"counts"``, ``"log_cp10k"``, ``"clr"``, ``"probability"``, ``"fraction"``, ``"foreground"``,
+    ``"background_removed"`` or ``"values"``."""
     modality: str
     """The key of the predicted modality."""
     obs: pd.DataFrame = field(repr=False)
@@ -58,14 +62,23 @@ class Prediction:
         MultiomeError
             If ``level`` is not a number between 0 and 1, or there are too few draws to see its tails.
         """
-        needed = draws_needed(level)
-        if len(self.draws) < needed:
-            raise MultiomeError(
-                f"A {level:.0%} interval needs at least {needed} draws, there are {len(self.draws)}; "
-                f"impute with n_samples={needed} or more."
-            )
-        lower, upper = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return lower.astype(np.float32), upper.astype(np.float32)
+        return central(self.draws, level)
+
+    def expected_interval(
+        self, level: float = 0.9
+    ) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, "cell feature"]]:
+        """Lower and upper end of the central interval that holds the expected value with probability ``level``.
+
+        Without sampling noise: of `Multiome.denoise`, where the smoothed value lies; of `Multiome.impute`, where the
+        average of many measurements of cells like this one would lie. It is as good as the model is right; measured
+        values, which scatter around what is expected, lie outside far more often than 1 - ``level``.
+
+        Raises
+        ------
+        MultiomeError
+            As of `interval`.
+        """
+        return central(self.expected_draws, level)
 
     def pit(self, observed: ad.AnnData, *, seed: int = 0) -> Float[np.ndarray, "cell feature"]:
         """Randomised probability integral transform of observed raw values: uniform where the model is calibrated.
@@ -87,9 +100,11 @@ class Prediction:
         ------
         MultiomeError
             If ``observed`` is not one modality, lacks cells or features, holds other values than the model was fitted
-            on, or the scale is ``"foreground"``, which no measurement shows.
+            on, or the scale is ``"foreground"`` or ``"background_removed"``, which no measurement shows.
         """
         seed = check_seed(seed)
+        if not len(self.draws):
+            raise MultiomeError("There are no draws to compare with; predict with n_samples=100, say.")
         values, coverage = self.observed_values(observed)
         nothing = np.isnan(self.mean).all(1)  # cells without a source
         draws = np.nan_to_num(self.draws) if nothing.any() else self.draws
@@ -107,9 +122,9 @@ class Prediction:
                 f"`observed` must be the AnnData of one modality, such as mdata[{self.modality!r}], "
                 f"got {type(observed).__name__}."
             )
-        if self.scale == "foreground":
+        if self.scale in UNSEEN_SCALES:
             raise MultiomeError(
-                "Scale 'foreground' has no observed counterpart: no measurement says which counts are foreground. "
+                f"Scale {self.scale!r} has no observed counterpart: no measurement says which counts are foreground. "
                 "Impute with scale='counts' or scale='clr' to compare with measured values."
             )
         check_unique(self.modality, observed)
@@ -136,8 +151,21 @@ class Prediction:
         return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()
 
     def to_anndata(self) -> ad.AnnData:
-        """``.X`` the mean, ``layers["std"]``, and the scale in ``uns["multiome"]``."""
-        return as_anndata(self.mean, self.obs, self.features, self.scale, self.modality, layers={"std": self.std})
+        """``.X`` the mean, ``layers["std"]`` where there are draws, and the scale in ``uns["multiome"]``."""
+        layers = {"std": self.std} if len(self.draws) > 1 else {}
+        return as_anndata(self.mean, self.obs, self.features, self.scale, self.modality, layers=layers)
+
+
+def central(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of the central interval of draws."""
+    needed = draws_needed(level)
+    if len(draws) < needed:
+        raise MultiomeError(
+            f"A {level:.0%} interval needs at least {needed} draws, there are {len(draws)}; "
+            f"predict with n_samples={needed} or more."
+        )
+    lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return lower.astype(np.float32), upper.astype(np.float32)
 
 
 def draws_needed(level: float) -> int:

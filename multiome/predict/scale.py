@@ -15,13 +15,15 @@ from multiome.errors import unknown
 SCALES: dict[str, tuple[str, ...]] = {
     "rna": ("counts", "log_cp10k"),
     "atac": ("counts", "probability"),
-    "protein": ("counts", "clr", "foreground"),
+    "protein": ("counts", "clr", "foreground", "background_removed"),
     "methylation": ("fraction",),
 }
 """What each kind of modality can be predicted on; the first is the default."""
 CONTINUOUS = ("values",)
 """The one scale of a modality with a normal likelihood: as it was given."""
 
+UNSEEN_SCALES = ("foreground", "background_removed")
+"""Scales that no measurement shows: it does not say which counts are background."""
 WHOLE_CELL = ("clr",)
 """Scales on which a feature's value depends on all other features of the cell."""
 
@@ -54,6 +56,8 @@ def expectation(p: Any, scale: str, total: Tensor) -> Tensor:
             return -torch.expm1(p.log_prob(torch.zeros_like(p.mean)))
         case "foreground":
             return p.foreground
+        case "background_removed":
+            return p.foreground * p.components[1].mean
         case "fraction":
             return p.fraction
         case _:
@@ -72,6 +76,8 @@ def draw(p: Any, scale: str, total: Tensor) -> Tensor:
             return (p.sample() > 0).float()
         case "foreground":
             return torch.bernoulli(p.foreground)
+        case "background_removed":
+            return torch.bernoulli(p.foreground) * p.components[1].sample()
         case "fraction":
             a, b = p.fraction * p.concentration, (1 - p.fraction) * p.concentration
             return torch.distributions.Beta(a.clamp_min(1e-4), b.clamp_min(1e-4)).sample()

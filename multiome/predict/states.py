@@ -18,7 +18,7 @@ from multiome.data.build import read_query
 from multiome.data.cells import Cells
 from multiome.data.covariates import fixed_batch_index
 from multiome.data.dataset import CellDataset
-from multiome.errors import MultiomeError
+from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
@@ -39,6 +39,8 @@ class Query:
     features: pd.Index
     nothing: np.ndarray
     """Cells without any source."""
+    own: bool = False
+    """Whether the target's own values are among what is known of a cell."""
 
     @property
     def obs(self) -> pd.DataFrame:
@@ -73,7 +75,19 @@ class Query:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
         vae = self.fitted.vae
         h = self.fitted.shrinkage.apply(vae.hidden(z, block.batch), block.centre, self.target)
-        return vae.channel(self.target).decode(h, exposure, features), total
+        channel = vae.channel(self.target)
+        if not self.own:
+            return channel.decode(h, exposure, features), total
+        measured = channel.decode(h, vae.exposure(block.batch, self.target, features), features)
+        log_ratio = (total / self.fitted.spec.modalities[self.target].median_depth).log()
+        log_ratio = log_ratio - block.batch.exposure[self.target].log()
+        return channel.likelihood.given(measured, self.recorded(block, features), log_ratio=log_ratio), total
+
+    def recorded(self, block: Block, features: Tensor | None) -> Tensor:
+        """The target's own values (cell x feature); NaN in features that the data lack."""
+        values = block.batch.counts[self.target].dense(features)
+        found = torch.from_numpy(self.cells.matrices[self.target].found).to(values.device)
+        return values.masked_fill(~(found if features is None else found[features]), torch.nan)
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""
@@ -88,6 +102,8 @@ class Query:
             return np.log(self.depth[index] / spec.median_depth), nothing
         if not spec.has_depth or self.depth == "reference":
             return nothing, nothing
+        if self.depth == "own":
+            return np.log(self.cells.exposure[self.target][self.cells.rows[self.target][index]]), nothing
         sources = {}
         for key in self.cells.matrices:
             rows = self.cells.rows[key][index]
@@ -153,4 +169,42 @@ def ask(
         warn_unseen_batches(cells.batch_index, spec)
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
-    return Query(fitted, target_key, view, cells, check_depth(depth, view.obs_names), wanted, nothing)
+    depth = check_depth(depth, view.obs_names, ("predicted", "reference"))
+    return Query(fitted, target_key, view, cells, depth, wanted, nothing)
+
+
+def ask_own(
+    fitted: Fitted,
+    data: md.MuData | ad.AnnData,
+    modality: str,
+    *,
+    features: Sequence[str] | None,
+    depth: Depth,
+    batch: str | int | Sequence[str] | None,
+    min_features: float,
+    drop_empty: bool,
+) -> Query:
+    """The same of a modality that was measured: its own cells, in its own order, with all that is known of them."""
+    spec = fitted.spec
+    key = spec.key(modality)
+    known = pd.Index(spec.modalities[key].features)
+    wanted = known if features is None else chosen_features(features, known, key)
+    only = key if isinstance(data, ad.AnnData) else None
+    view, cells = read_query(data, spec, modality=only, min_features=min_features, drop_empty=drop_empty)
+    if key not in cells.matrices:
+        raise UnknownName(
+            f"The data hold {listed(cells.matrices)}, not {key!r}: `denoise` smooths a modality that was measured; "
+            "`impute` predicts one that was not."
+        )
+    index = view.obs_names.get_indexer(view.mods[key].obs_names)
+    view = Cells(view.obs_names[index], view.obs, view.mods, {k: rows[index] for k, rows in view.rows.items()})
+    batches = cells.batch_index[index]
+    cells = replace(cells, rows={k: rows[index] for k, rows in cells.rows.items()}, batch_index=batches)
+    if batch is not None:
+        cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
+    else:
+        warn_unseen_batches(cells.batch_index, spec)
+    nothing = ~cells.observed(key)
+    warn_unmeasured(np.asarray(view.obs_names[nothing]), [key])
+    depth = check_depth(depth, view.obs_names, ("own", "reference"))
+    return Query(fitted, key, view, cells, depth, wanted, nothing, own=True)

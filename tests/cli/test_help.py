@@ -25,6 +25,7 @@ FUNCTIONS = {
     "embed": Multiome.embed,
     "translate": Multiome.translate,
     "impute": Multiome.impute,
+    "denoise": Multiome.denoise,
     "links": Multiome.links,
 }
 # Python values in the one are names on the other, or the file formats are said.

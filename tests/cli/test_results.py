@@ -60,3 +60,16 @@ def test_impute_writes_mean_spread_and_interval(run, files, tmp_path, small, mod
     np.testing.assert_array_equal(written.layers["std"], expected.std)
     for layer, bound in zip(("lower", "upper"), expected.interval(0.9), strict=True):
         np.testing.assert_array_equal(written.layers[layer], bound)
+
+
+def test_denoise_writes_mean_and_both_intervals(run, files, tmp_path, small, model):
+    line = "denoise ./fitted.multiome ./data.h5mu --modality prot --scale clr"
+    assert run(f"{line} --out {tmp_path / 'mean.h5ad'}") == 0
+    assert list(ad.read_h5ad(tmp_path / "mean.h5ad").layers) == []
+    assert run(f"{line} --n_samples 20 --interval 0.9 --out {tmp_path / 'both.h5ad'}") == 0
+    expected = model.denoise(small.mdata, "prot", scale="clr", n_samples=20)
+    written = ad.read_h5ad(tmp_path / "both.h5ad")
+    np.testing.assert_array_equal(written.X, expected.mean)
+    for prefix, ends in (("", expected.interval(0.9)), ("expected_", expected.expected_interval(0.9))):
+        for layer, bound in zip(("lower", "upper"), ends, strict=True):
+            np.testing.assert_array_equal(written.layers[prefix + layer], bound)

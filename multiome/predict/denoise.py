@@ -1,0 +1,38 @@
+"""A measured modality, smoothed by the model: expected values, given all that was measured of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anndata as ad
+import mudata as md
+import numpy as np
+
+from multiome.predict.arguments import Depth
+from multiome.predict.fitted import Fitted
+from multiome.predict.impute import Wanted, predict
+from multiome.predict.prediction import Prediction
+from multiome.predict.states import ask_own
+
+
+def denoise(
+    fitted: Fitted,
+    data: md.MuData | ad.AnnData,
+    modality: str,
+    *,
+    scale: str | None = None,
+    n_samples: int | np.integer = 0,
+    depth: Depth = "own",
+    features: Sequence[str] | None = None,
+    batch: str | int | Sequence[str] | None = None,
+    seed: int = 0,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+) -> Prediction:
+    """Smooth ``modality`` in the cells that have it."""
+    wanted = Wanted.of(fitted, modality, scale=scale, n_samples=n_samples, seed=seed, least_samples=0)
+    query = ask_own(
+        fitted, data, modality, features=features, depth=depth, batch=batch,
+        min_features=min_features, drop_empty=drop_empty,
+    )  # fmt: skip
+    return predict(query, wanted)
