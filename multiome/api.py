@@ -24,16 +24,13 @@ from multiome.model.config import ModelConfig
 from multiome.predict import archive
 from multiome.predict.arguments import Depth
 from multiome.predict.denoise import denoise
-from multiome.predict.depth import depth_model
 from multiome.predict.embed import embed
-from multiome.predict.evidence import gather_evidence
 from multiome.predict.find_links import find_links
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
+from multiome.predict.learn import learn
 from multiome.predict.links import Links
 from multiome.predict.prediction import Prediction
-from multiome.predict.shrinkage import learn_shrinkage
-from multiome.predict.totals import match_totals
 from multiome.predict.translate import translate
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
@@ -107,10 +104,11 @@ def fit(
         torch.manual_seed(seed)
         vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance, edges=edges)
         history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
-    shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
-    match_totals(vae, cells, shrinkage, features_per_step=train.features_per_step, seed=seed)
-    evidence = None if edges is None else gather_evidence(vae, cells, edges, spec, seed=seed)
-    return Multiome(Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage, graph, evidence), history)
+    fitted = learn(
+        vae, spec, config, cells, rows=rows, held_out=held_out, features_per_step=train.features_per_step,
+        graph=graph, edges=edges, seed=seed,
+    )  # fmt: skip
+    return Multiome(fitted, history)
 
 
 class Multiome:

@@ -19,12 +19,13 @@ from multiome.files import check_output, draft
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
+from multiome.predict.calibration import Calibration
 from multiome.predict.depth import DepthModel
 from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.fitted import Fitted
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 5
+FORMAT = 6
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 DATA = (".h5mu", ".h5ad", ".h5", ".loom", ".zarr")
 """How names of data end, never those of models."""
@@ -43,6 +44,7 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
         "config.json": json.dumps(asdict(fitted.config)).encode(),
         "depth.json": json.dumps(fitted.depth.to_json()).encode(),
         "shrinkage.json": json.dumps(fitted.shrinkage.to_json()).encode(),
+        "calibration.json": json.dumps(fitted.calibration.to_json()).encode(),
         "history.csv": history.to_csv(index=False).encode(),
         "weights.safetensors": save_tensors(weights),
     }
@@ -103,6 +105,9 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
         if label["format"] > 1:
             shrinkage = Shrinkage.from_json(json.loads(members["shrinkage.json"]))
+        calibration = Calibration()  # before format 6 there was none
+        if "calibration.json" in members:
+            calibration = Calibration.from_json(json.loads(members["calibration.json"]))
         history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
         graph = GuidanceGraph.read(BytesIO(members["graph.npz"])) if "graph.npz" in members else None
         evidence = EdgeEvidence.read(BytesIO(members["evidence.npz"])) if "evidence.npz" in members else None
@@ -111,4 +116,4 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
     vae.eval()
-    return Fitted(vae, spec, config, depth, shrinkage, graph, evidence), history
+    return Fitted(vae, spec, config, depth, shrinkage, calibration, graph, evidence), history

@@ -12,6 +12,7 @@ from multiome.graph.edges import edges_among
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
+from multiome.predict.calibration import Calibration
 from multiome.predict.depth import DepthModel
 from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.shrinkage import Shrinkage
@@ -26,6 +27,8 @@ class Fitted:
     config: ModelConfig
     depth: DepthModel
     shrinkage: Shrinkage
+    calibration: Calibration = Calibration()
+    """How far draws spread; empty where too few cells could be held out."""
     graph: GuidanceGraph | None = None
     """What was known of the features before training."""
     evidence: EdgeEvidence | None = None

@@ -12,9 +12,10 @@ import torch
 
 from multiome.errors import MultiomeError, check_seed, check_whole
 from multiome.predict.arguments import Depth
+from multiome.predict.calibration import spread_out
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
-from multiome.predict.scale import check_scale, draw, expectation
+from multiome.predict.scale import check_scale, draw, expectation, transform_drawn
 from multiome.predict.states import Query, ask
 from multiome.predict.translate import expected
 
@@ -103,14 +104,24 @@ def draws(query: Query, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
     """Draws over latent states and depth, with and without counting noise (draws x cells x wanted features)."""
     shape, scale = (wanted.n_samples, len(query.cells), len(query.features)), wanted.scale
     measured, expectations = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
+    spread = query.spread(scale)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(wanted.seed)
         for block in query.blocks():
+            drawn, totals = [], []
             for s in range(wanted.n_samples):
                 noise = torch.randn(len(block.index), 1)
                 p, total = query.decode(block, block.q.sample(), noise, scale)
-                measured[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
+                if spread is None:
+                    measured[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
+                else:
+                    drawn.append(p.sample().cpu())
+                    totals.append(total.cpu())
                 expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
+            if spread is not None and drawn:
+                wider = spread_out(torch.stack(drawn), spread, seed=wanted.seed)
+                for s, (x, total) in enumerate(zip(wider, totals, strict=True)):
+                    measured[s, block.index] = query.shown(transform_drawn(x, scale, total), scale).numpy()
     measured[:, query.nothing] = np.nan
     expectations[:, query.nothing] = np.nan
     return measured, expectations

@@ -22,7 +22,7 @@ from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
-from multiome.predict.scale import WHOLE_CELL
+from multiome.predict.scale import OF_MEASUREMENTS, WHOLE_CELL
 from multiome.types import Batch
 
 
@@ -88,6 +88,17 @@ class Query:
         values = block.batch.counts[self.target].dense(features)
         found = torch.from_numpy(self.cells.matrices[self.target].found).to(values.device)
         return values.masked_fill(~(found if features is None else found[features]), torch.nan)
+
+    def spread(self, scale: str) -> np.ndarray | None:
+        """How far draws of the features that `decode` covers are to be spread; None where they are not measurements.
+
+        It was learnt of values that were not known, so those that were, are left alone.
+        """
+        found = self.fitted.calibration.spreads.get(self.target)
+        if found is None or self.own or scale not in OF_MEASUREMENTS:
+            return None
+        every = pd.Index(self.fitted.spec.modalities[self.target].features)
+        return found.of(every if scale in WHOLE_CELL else self.features)
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""

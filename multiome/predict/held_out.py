@@ -1,0 +1,59 @@
+"""What a model predicts for cells that its training held out, as if a modality had not been measured there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from jaxtyping import Int
+
+from multiome.data.cells import Cells
+from multiome.data.dataset import CellDataset
+from multiome.predict.fitted import Fitted
+from multiome.predict.states import Query
+
+MIN_CELLS, MAX_CELLS = 20, 500
+"""Held-out cells looked at; below the least, nothing is said."""
+
+
+def with_others(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str, *, seed: int) -> Int[np.ndarray, " some"]:
+    """Rows, at most `MAX_CELLS`, of cells that have the modality beside another one; none where they are too few."""
+    others = [other for other in cells.matrices if other != key]
+    if not others:
+        return np.empty(0, dtype=np.int64)
+    both = cells.observed(key) & np.any([cells.observed(other) for other in others], axis=0)
+    chosen = np.random.default_rng(seed).permutation(rows[both[rows]])[:MAX_CELLS]
+    return np.sort(chosen) if len(chosen) >= MIN_CELLS else np.empty(0, dtype=np.int64)
+
+
+def query_of(
+    fitted: Fitted, cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str, features: pd.Index | None = None
+) -> Query:
+    """Some training cells whose modality ``key`` is to be predicted from the others, at the depth that these tell."""
+    matrices = {other: matrix for other, matrix in cells.matrices.items() if other != key}
+    part = replace(
+        cells,
+        matrices=matrices,
+        rows={other: cells.rows[other][rows] for other in matrices},
+        exposure={other: cells.exposure[other] for other in matrices},
+        batch_index=cells.batch_index[rows],
+    )
+    names = pd.RangeIndex(len(rows))
+    view = Cells(names, pd.DataFrame(index=names), {}, {})
+    every = pd.Index(fitted.spec.modalities[key].features)
+    nothing = np.zeros(len(rows), dtype=bool)
+    return Query(fitted, key, view, part, "predicted", every if features is None else features, nothing)
+
+
+def recorded(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> tuple[sp.csr_matrix, np.ndarray]:
+    """What was measured there of the modality (cells x all features of the model), and each cell's total count."""
+    matrix, place = cells.matrices[key], cells.rows[key][rows]
+    return matrix.values[place], matrix.depth[place]
+
+
+def coverage(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> sp.csr_matrix | None:
+    """The calls of a methylation modality there."""
+    matrix = cells.matrices[key]
+    return None if matrix.coverage is None else matrix.coverage[cells.rows[key][rows]]

@@ -1,0 +1,42 @@
+"""What is learnt once training has ended: how predictions are to be corrected, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from multiome.data.dataset import CellDataset
+from multiome.data.spec import DataSpec
+from multiome.graph.edges import FeatureEdges
+from multiome.graph.guidance import GuidanceGraph
+from multiome.model.config import ModelConfig
+from multiome.model.vae import MultiomeVAE
+from multiome.predict.calibrate import calibrate
+from multiome.predict.depth import depth_model
+from multiome.predict.evidence import gather_evidence
+from multiome.predict.fitted import Fitted
+from multiome.predict.shrinkage import learn_shrinkage
+from multiome.predict.totals import match_totals
+
+
+def learn(
+    vae: MultiomeVAE,
+    spec: DataSpec,
+    config: ModelConfig,
+    cells: CellDataset,
+    *,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    features_per_step: int,
+    graph: GuidanceGraph | None,
+    edges: FeatureEdges | None,
+    seed: int,
+) -> Fitted:
+    """A model ready to predict, of trained weights and of the cells (``rows``) and held-out cells behind them."""
+    shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
+    match_totals(vae, cells, shrinkage, features_per_step=features_per_step, seed=seed)
+    evidence = None if edges is None else gather_evidence(vae, cells, edges, spec, seed=seed)
+    depth = depth_model(vae, cells, spec)
+    fitted = Fitted(vae, spec, config, depth, shrinkage, graph=graph, evidence=evidence)
+    return replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed))
