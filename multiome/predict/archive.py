@@ -48,6 +48,8 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
         "history.csv": history.to_csv(index=False).encode(),
         "weights.safetensors": save_tensors(weights),
     }
+    if fitted.reliability is not None:
+        members["reliability.csv"] = fitted.reliability.to_csv(index=False).encode()
     if fitted.graph is not None:
         fitted.graph.write(graph := BytesIO())
         members["graph.npz"] = graph.getvalue()
@@ -108,6 +110,12 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         calibration = Calibration()  # before format 6 there was none
         if "calibration.json" in members:
             calibration = Calibration.from_json(json.loads(members["calibration.json"]))
+        reliability = None
+        if "reliability.csv" in members:
+            names = {"modality": str, "feature": str}
+            reliability = pd.read_csv(
+                BytesIO(members["reliability.csv"]), dtype=names, keep_default_na=False, na_values=[""]
+            ).astype({"predictable": bool})
         history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
         graph = GuidanceGraph.read(BytesIO(members["graph.npz"])) if "graph.npz" in members else None
         evidence = EdgeEvidence.read(BytesIO(members["evidence.npz"])) if "evidence.npz" in members else None
@@ -116,4 +124,4 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
     vae.eval()
-    return Fitted(vae, spec, config, depth, shrinkage, calibration, graph, evidence), history
+    return Fitted(vae, spec, config, depth, shrinkage, calibration, reliability, graph, evidence), history

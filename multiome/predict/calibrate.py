@@ -14,9 +14,9 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import query_of, recorded, with_others
 from multiome.predict.scale import SCALES, draw, transform_observed
 
-N_DRAWS = 100
+N_DRAWS = 50
 """Draws per held-out cell."""
-MAX_FEATURES = 500
+MAX_FEATURES = 300
 """Features looked at one by one, those seen most often; rarer counts look the same whatever the spread."""
 BELIEF = 50.0
 """Cells' worth of belief that a feature is as all of its modality are, and that these are as the model says."""

@@ -8,18 +8,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from sklearn.isotonic import IsotonicRegression
 
 from multiome.data.cells import FEW_SHARED
 from multiome.errors import MultiomeError, check_whole, listed
 from multiome.graph.vertex_places import places_by_modality
-from multiome.predict.consistency import MIN_DECOYS, doubt
+from multiome.predict.consistency import LEVEL, MIN_DECOYS, doubt
 from multiome.predict.edge_effects import RESPONDS
 from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links
 from multiome.predict.multiple_tests import bh
-
-NEAR = 150
-"""Decoys of like weight, by whose spread scores are measured within a window."""
 
 
 def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) -> Links:
@@ -70,12 +68,20 @@ def find_links(fitted: Fitted, *, source: str, target: str, window: int | None) 
 
 
 def doubts(fitted: Fitted, ends: tuple[str, str]) -> list[str]:
-    """A note where hardly a cell has both modalities, and the cells do not bear out how they were matched."""
+    """A note where the cells do not bear out the graph: how they were matched, or paired, or the graph may be wrong."""
     table = fitted.knowledge()[1].consistency
     row = table[table["modality"].isin(ends) & table["other"].isin(ends)].iloc[0]
     n_smaller = min(fitted.spec.modalities[key].n_cells for key in ends)
-    reason = doubt(row) if row["both"] <= FEW_SHARED * n_smaller else ""
-    return [f"do not trust these: hardly a cell has both modalities, and {reason}"] if reason else []
+    if row["both"] <= FEW_SHARED * n_smaller:
+        reason = doubt(row)
+        return [f"do not trust these: hardly a cell has both modalities, and {reason}"] if reason else []
+    if row["p"] > LEVEL:
+        return [
+            f"the cells do not bear out the guidance graph: its edges agree with the counts hardly better than false "
+            f"ones (score {row['score']:.3f}, p = {row['p']:.2g}). Are the cells of both modalities paired by the "
+            "right names, is the graph of their genome, and are there enough cells?"
+        ]
+    return []
 
 
 def check_window(window: object, distance: pd.Series, ends: Sequence[str]) -> int:
@@ -110,12 +116,12 @@ def p_values(score: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"
 def spread(
     weight: Float[np.ndarray, " edge"], null: Float[np.ndarray, " decoy"], null_weight: Float[np.ndarray, " decoy"]
 ) -> Float[np.ndarray, " edge"]:
-    """Root mean square score of the `NEAR` decoys whose weights are most similar to each weight."""
-    n, near = len(null), min(NEAR, len(null))
-    if not n:
+    """Root mean square score of decoys of each weight: of all curves that rise with the weight, the nearest to theirs.
+
+    Pools of neighbours in weight would have to be small where there are few decoys, and then say little (isotonic
+    regression; Barlow et al. 1972).
+    """
+    if not len(null):
         return np.ones(len(weight))
-    order = np.argsort(null_weight, kind="stable")
-    total = np.concatenate([[0.0], np.cumsum(null[order] ** 2)])
-    left, right = (np.searchsorted(null_weight[order], weight, side) for side in ("left", "right"))
-    first = np.clip((left + right) // 2 - near // 2, 0, n - near)
-    return np.sqrt(np.maximum((total[first + near] - total[first]) / near, 1e-24))
+    rising = IsotonicRegression(out_of_bounds="clip").fit(null_weight, null.astype(float) ** 2)
+    return np.sqrt(np.maximum(rising.predict(weight), 1e-24))

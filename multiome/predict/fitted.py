@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
 import torch
 
 from multiome.data.spec import DataSpec
@@ -29,6 +30,8 @@ class Fitted:
     shrinkage: Shrinkage
     calibration: Calibration = Calibration()
     """How far draws spread; empty where too few cells could be held out."""
+    reliability: pd.DataFrame | None = None
+    """How well each feature can be predicted, see `Multiome.reliability`; None if an older version fitted the model."""
     graph: GuidanceGraph | None = None
     """What was known of the features before training."""
     evidence: EdgeEvidence | None = None

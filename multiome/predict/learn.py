@@ -16,6 +16,7 @@ from multiome.predict.calibrate import calibrate
 from multiome.predict.depth import depth_model
 from multiome.predict.evidence import gather_evidence
 from multiome.predict.fitted import Fitted
+from multiome.predict.reliability import learn_reliability
 from multiome.predict.shrinkage import learn_shrinkage
 from multiome.predict.totals import match_totals
 
@@ -39,4 +40,8 @@ def learn(
     evidence = None if edges is None else gather_evidence(vae, cells, edges, spec, seed=seed)
     depth = depth_model(vae, cells, spec)
     fitted = Fitted(vae, spec, config, depth, shrinkage, graph=graph, evidence=evidence)
-    return replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed))
+    return replace(
+        fitted,
+        calibration=calibrate(fitted, cells, held_out, seed=seed),
+        reliability=learn_reliability(fitted, cells, rows=rows, held_out=held_out, seed=seed),
+    )

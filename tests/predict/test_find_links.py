@@ -10,7 +10,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import MultiomeError, UnknownName
-from multiome.predict.find_links import MIN_DECOYS, NEAR, check_window, find_links, p_values, spread
+from multiome.predict.find_links import MIN_DECOYS, check_window, find_links, p_values, spread
 from multiome.predict.multiple_tests import bh
 
 
@@ -80,7 +80,8 @@ def test_links_of_cells_that_may_be_matched_wrongly_say_so(linked, ends):
         return find_links(changed, source=ends[0], target=ends[1], window=None).notes
 
     known = linked.model.links(*ends).notes
-    assert notes(both=0, p=0.001) == notes(both=1200, p=0.4) == known
+    assert notes(both=0, p=0.001) == notes(both=1200, p=0.001) == notes(both=1200, p=np.nan) == known
+    assert notes(both=1200, p=0.4)[-1].startswith("the cells do not bear out the guidance graph: its edges agree")
     for both in (0, 60):
         found = notes(both=both, p=0.4, score=0.01)
         assert found[:-1] == known
@@ -135,8 +136,24 @@ def test_in_units_of_their_spread_p_is_uniform_at_every_weight():
     assert (p_values(score, null)[weight > 0.9] <= 0.05).mean() > 0.15
 
 
+def test_few_decoys_tell_how_scores_rise_with_the_weight():
+    """Not one null edge in twenty of the heaviest looks significant, as with decoys of all weights it would."""
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(40):
+        weight, null_weight = np.repeat(1.0, 100), rng.uniform(0.05, 1, 80)
+        score, null = rng.normal(size=100) * weight, rng.normal(size=80) * null_weight
+        scaled = p_values(score / spread(weight, null, null_weight), null / spread(null_weight, null, null_weight))
+        shares.append(
+            (np.mean(np.maximum(scaled, p_values(score, null)) <= 0.05), np.mean(p_values(score, null) <= 0.05))
+        )
+    within, of_all = np.mean(shares, axis=0)
+    assert within <= 0.05
+    assert of_all > 0.15
+
+
 def test_spread_is_that_of_decoys_of_like_weight():
-    null_weight = np.repeat([1.0, 0.5], NEAR)
+    null_weight = np.repeat([1.0, 0.5], 150)
     np.testing.assert_allclose(spread(np.array([0.2, 0.5, 1.0]), null_weight * 3, null_weight), [1.5, 1.5, 3.0])
     np.testing.assert_array_equal(spread(np.ones(2), np.empty(0), np.empty(0)), 1)
 

@@ -1,0 +1,229 @@
+"""How well each feature can be predicted, learnt from cells that training held out.
+
+For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of them
+tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
+presence. What the model expects needs no measured value: were it right, the correlation would be the spread of its
+predictions over that of the measurements. The first weighs as many cells as it has, the second 50.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from jaxtyping import Float
+from scipy.stats import norm
+from sklearn.neighbors import NearestNeighbors
+
+from multiome.data.dataset import CellDataset
+from multiome.metrics.ranking import auroc_per_feature
+from multiome.predict.fitted import Fitted
+from multiome.predict.held_out import coverage, query_of, recorded, with_others
+from multiome.predict.multiple_tests import bh
+from multiome.predict.scale import WHOLE_CELL
+from multiome.predict.translate import expected
+
+SCALE = {"rna": "log_cp10k", "atac": "probability", "protein": "clr", "methylation": "fraction"}
+"""The scale on which predicted and measured values are compared; values that are not counts, as they are."""
+BELIEF = 50.0
+"""Cells' worth of belief in what the model expects of itself."""
+LEVEL = 0.05
+"""Features are called predictable so that at most this share of them is not (Benjamini-Hochberg)."""
+MIN_SEEN = 10
+"""Cells with a fragment in a peak, below which they tell nothing of it."""
+N_NEIGHBOURS = 30
+ENTRIES = 5_000_000
+"""Of dense matrices, at a time."""
+MAX_REFERENCE = 20_000
+"""Training cells among which neighbours are looked for."""
+COLUMNS = ["modality", "feature", "score", "reliability", "over_mean", "over_knn", "n_cells", "predictable"]
+
+
+def learn_reliability(
+    fitted: Fitted, cells: CellDataset, *, rows: np.ndarray, held_out: np.ndarray, seed: int
+) -> pd.DataFrame:
+    """One row per feature of every modality of which enough cells were held out beside another one."""
+    found = [pd.DataFrame(columns=COLUMNS)]
+    for key in fitted.spec.modalities:
+        scored = with_others(cells, held_out, key, seed=seed)
+        if len(scored):
+            found.append(reliability_of(fitted, cells, key, rows=rows, scored=scored, seed=seed))
+    tables = [table for table in found if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else found[0]
+
+
+def reliability_of(
+    fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, scored: np.ndarray, seed: int
+) -> pd.DataFrame:
+    """The features of one modality."""
+    spec = fitted.spec.modalities[key]
+    scale = SCALE[spec.kind] if spec.modality.is_count else "values"
+    pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+    every = pd.Index(spec.features)
+    size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(scored), 1)
+    parts = []
+    for start in range(0, len(every), size):
+        columns = np.arange(start, min(start + size, len(every)))
+        predicted = expected(query_of(fitted, cells, scored, key, every[columns]), scale, seed=seed).astype(np.float64)
+        measured, n_telling = measurements(cells, scored, key, scale, columns)
+        parts.append(judge(predicted, measured, n_telling, pool.predict(cells, key, scale, columns), scale))
+    found = pd.concat(parts, ignore_index=True)
+    found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
+    found.insert(0, "feature", every)
+    found.insert(0, "modality", key)
+    return found[COLUMNS]
+
+
+def judge(
+    predicted: Float[np.ndarray, "cell feature"],
+    measured: Float[np.ndarray, "cell feature"],
+    n_telling: Float[np.ndarray, " feature"],
+    beside: Float[np.ndarray, "cell feature"],
+    scale: str,
+) -> pd.DataFrame:
+    """Some features: their reliability, and p of being predicted no better than by the mean."""
+    if scale == "probability":
+        seen = measured > 0
+        often = np.flatnonzero(seen.sum(0) >= MIN_SEEN)
+        shown, theirs, chance = np.full(seen.shape[1], np.nan), np.full(seen.shape[1], np.nan), 0.5
+        if len(often):
+            shown[often], theirs[often] = (auroc_per_feature(x[:, often], seen[:, often]) for x in (predicted, beside))
+        hoped = expected_auroc(predicted)
+        p = norm.sf((shown - 0.5) / auroc_error(seen))
+    else:
+        shown, theirs, chance = correlation(predicted, measured), correlation(beside, measured), 0.0
+        hoped = np.minimum(spread(predicted, measured) / np.maximum(spread(measured, measured), 1e-12), 1)
+        n = (~np.isnan(measured)).sum(0)
+        p = norm.sf(np.arctanh(np.clip(shown, -0.999, 0.999)) * np.sqrt(np.maximum(n - 3, 0)))
+    unknown = np.isnan(shown)
+    share = np.where(unknown, 0, n_telling / (n_telling + BELIEF))
+    value = share * np.nan_to_num(shown) + (1 - share) * hoped
+    return pd.DataFrame(
+        {
+            "score": "auroc" if scale == "probability" else "r",
+            "reliability": value.round(4),
+            "over_mean": (value - chance).round(4),
+            "over_knn": (shown - theirs).round(4),
+            "n_cells": n_telling.astype(int),
+            "p": np.where(unknown, np.nan, p),
+        }
+    )
+
+
+def measurements(
+    cells: CellDataset, rows: np.ndarray, key: str, scale: str, columns: np.ndarray
+) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, " feature"]]:
+    """Measured values of some features on the scale, NaN where nothing was, and how many cells tell of each.
+
+    A cell tells if it was measured; of counts that are mostly 0, only if there is one.
+    """
+    values, depth = recorded(cells, rows, key)
+    calls = coverage(cells, rows, key)
+    y = on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale)
+    dense = y.toarray() if sp.issparse(y) else y
+    if calls is not None:
+        dense = np.where(calls[:, columns].toarray() > 0, dense, np.nan)
+        return dense, (~np.isnan(dense)).sum(0).astype(float)
+    return dense, (dense != 0).sum(0).astype(float)
+
+
+def on_scale(
+    values: sp.csr_matrix, depth: np.ndarray, calls: sp.csr_matrix | None, scale: str
+) -> sp.csr_matrix | np.ndarray:
+    """Measured values on the scale; sparse where its zeros are those of the counts."""
+    match scale:
+        case "log_cp10k":
+            y = sp.csr_matrix(sp.diags(1e4 / np.maximum(depth, 1)) @ values)
+            y.data = np.log1p(y.data)
+            return y
+        case "probability":
+            return sp.csr_matrix((values.data > 0, values.indices, values.indptr), shape=values.shape, dtype=np.float64)
+        case "clr":
+            logged = np.log1p(values.toarray())
+            return logged - logged.mean(1, keepdims=True)
+        case "fraction":
+            assert calls is not None
+            return values.toarray() / np.maximum(calls.toarray(), 1)
+        case _:
+            return values.toarray()
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The 30 training cells nearest to each scored cell, by the latent state that the other modalities give."""
+
+    rows: np.ndarray
+    """Training cells."""
+    pool: sp.csr_matrix
+    """Scored cells x training cells, 1 where near."""
+
+    def predict(
+        self, cells: CellDataset, key: str, scale: str, columns: np.ndarray
+    ) -> Float[np.ndarray, "cell feature"]:
+        """The mean of their measured values of some features on the scale."""
+        values, depth = recorded(cells, self.rows, key)
+        calls = coverage(cells, self.rows, key)
+        if calls is not None:
+            covered = (self.pool @ calls[:, columns]).toarray()
+            return (self.pool @ values[:, columns]).toarray() / np.maximum(covered, 1)
+        pooled = self.pool @ on_scale(values[:, columns], depth, None, scale) / self.pool[[0]].sum()
+        return pooled.toarray() if sp.issparse(pooled) else pooled
+
+
+def neighbours(
+    fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, scored: np.ndarray, seed: int
+) -> Neighbours:
+    """Find them among at most `MAX_REFERENCE` training cells that have the modality."""
+    there = rows[cells.observed(key)[rows]]
+    chosen = np.sort(np.random.default_rng(seed).permutation(there)[:MAX_REFERENCE])
+    queries = (query_of(fitted, cells, some, key) for some in (chosen, scored))
+    with torch.no_grad():
+        a, b = (np.concatenate([block.q.loc.cpu().numpy() for block in query.blocks()]) for query in queries)
+    near = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(a))).fit(a).kneighbors(b, return_distance=False)
+    starts = np.arange(0, near.size + 1, near.shape[1])
+    return Neighbours(chosen, sp.csr_matrix((np.ones(near.size), near.ravel(), starts), shape=(len(b), len(a))))
+
+
+def correlation(
+    predicted: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
+) -> Float[np.ndarray, " feature"]:
+    """Pearson correlation of each feature over the cells in which it was measured; NaN where it does not vary there."""
+    known = ~np.isnan(measured)
+    x, y = centred(predicted, known), centred(measured, known)
+    norms = np.sqrt((x**2).sum(0)), np.sqrt((y**2).sum(0))
+    varies = norms[1] > 1e-9
+    r = (x * y).sum(0) / np.maximum(norms[0] * norms[1], 1e-12)
+    return np.where(varies, np.clip(r, -1, 1), np.nan)
+
+
+def spread(
+    values: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
+) -> Float[np.ndarray, " feature"]:
+    """Root of the sum of squares around the mean over the cells in which each feature was measured."""
+    return np.sqrt((centred(values, ~np.isnan(measured)) ** 2).sum(0))
+
+
+def centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Less their mean where they are known, 0 elsewhere."""
+    filled = np.where(known, values, 0.0)
+    return np.where(known, filled - filled.sum(0) / np.maximum(known.sum(0), 1), 0.0)
+
+
+def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:
+    """Of predicted probabilities that are true: how often a cell with the feature has a higher one than a cell without."""
+    p = np.sort(np.clip(probability, 1e-12, 1 - 1e-12), axis=0)
+    absent = np.cumsum(1 - p, axis=0)
+    won = (p * (absent - (1 - p) / 2)).sum(0)
+    # a cell is not compared with itself
+    itself = (p * (1 - p)).sum(0)
+    return (won - itself / 2) / np.maximum(p.sum(0) * (1 - p).sum(0) - itself, 1e-12)
+
+
+def auroc_error(seen: np.ndarray) -> Float[np.ndarray, " feature"]:
+    """Standard error of the area under the curve of a score that knows nothing (Mann and Whitney 1947)."""
+    n_seen = seen.sum(0)
+    n_not = len(seen) - n_seen
+    return np.sqrt((len(seen) + 1) / (12 * np.maximum(n_seen * n_not, 1)))
