@@ -17,7 +17,7 @@ from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
-from multiome.errors import check_seed, given_or_default
+from multiome.errors import MultiomeError, check_seed, given_or_default
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
@@ -146,6 +146,39 @@ class Multiome:
             If the model was fitted without a graph, or saved by a version that did not compute it.
         """
         return self._fitted.knowledge()[1].consistency.copy()
+
+    @property
+    def reliability(self) -> pd.DataFrame:
+        """How well each feature can be predicted from the other modalities, by cells that `fit` held out.
+
+        One row per feature of every modality of which at least 20 such cells have another one, too:
+
+        * ``modality``, ``feature``;
+        * ``score``: ``"r"``, Pearson correlation of predicted and measured values over cells (log CP10k, CLR,
+          methylated fraction), or ``"auroc"``, how well predictions rank cells with and without a fragment (ATAC);
+        * ``reliability``: the score to be expected. What the held-out cells show weighs as many cells as tell of the
+          feature (``n_cells``: those with a count; for proteins and methylation, all measured), what the model
+          expects of itself 50;
+        * ``over_mean``: how much above what the mean of the training cells gets (r 0, AUROC 0.5);
+        * ``over_knn``: how much the held-out cells' score is above that of the mean of the 30 training cells nearest in
+          the latent space that the other modalities give; noisy where ``n_cells`` is small;
+        * ``predictable``: whether held-out cells show that the feature is predicted better than by its mean
+          (Benjamini-Hochberg, 5 % of those called so are not). False may also mean that too few cells tell.
+
+        The columns stand in ``.var`` of what `translate` and `impute` return, too. They hold for cells like those of
+        the training, and for all other modalities together: a cell that has one of several is predicted less well.
+
+        Raises
+        ------
+        MultiomeError
+            If the model was saved by a version that did not learn it.
+        """
+        if self._fitted.reliability is None:
+            raise MultiomeError(
+                "The model was saved by a version of multiome that did not learn how well features can be predicted; "
+                "fit it again."
+            )
+        return self._fitted.reliability.copy()
 
     def __repr__(self) -> str:
         return self._fitted.describe()

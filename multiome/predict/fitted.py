@@ -74,6 +74,18 @@ class Fitted:
             for key, factor in self.shrinkage.factors.items()
             if factor < 1
         ]
+        lines += [
+            f"  {key}: draws lie {spread.pooled:.2f} times as far from their centre as the likelihood says, by "
+            f"{spread.n_cells:,} held-out cells"
+            for key, spread in self.calibration.spreads.items()
+            if abs(spread.pooled - 1) >= 0.01
+        ]
+        if self.reliability is not None:
+            lines += [
+                f"  {key}: {table['predictable'].sum():,} of {len(table):,} features are predicted better than by "
+                "their mean, as held-out cells show"
+                for key, table in self.reliability.groupby("modality", sort=False)
+            ]
         if self.graph is not None:
             features = {key: s.features for key, s in self.spec.modalities.items()}
             edges = edges_among(self.graph, features) if self.evidence is None else self.evidence.edges

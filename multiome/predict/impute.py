@@ -95,6 +95,7 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
         modality=query.target,
         obs=query.obs,
         features=query.features,
+        var=query.var,
         spec=query.fitted.spec.modalities[query.target],
     )
 

@@ -42,6 +42,9 @@ class Prediction:
     features: pd.Index = field(repr=False)
     spec: ModalitySpec = field(repr=False)
     """What the model was fitted on: its layers, whether counts were halved, and every feature of the modality."""
+    var: pd.DataFrame = field(repr=False)
+    """How well each feature can be predicted, as `Multiome.reliability` says; without columns where nothing is known,
+    and for a modality that was measured itself."""
 
     @property
     def std(self) -> Float[np.ndarray, "cell feature"]:
@@ -151,9 +154,9 @@ class Prediction:
         return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()
 
     def to_anndata(self) -> ad.AnnData:
-        """``.X`` the mean, ``layers["std"]`` where there are draws, and the scale in ``uns["multiome"]``."""
+        """``.X`` the mean, ``layers["std"]`` where there are draws, ``.var`` as here; the scale is in ``uns``."""
         layers = {"std": self.std} if len(self.draws) > 1 else {}
-        return as_anndata(self.mean, self.obs, self.features, self.scale, self.modality, layers=layers)
+        return as_anndata(self.mean, self.obs, self.var, self.scale, self.modality, layers=layers)
 
 
 def central(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -182,13 +185,13 @@ def draws_needed(level: float) -> int:
 
 
 def as_anndata(
-    mean: np.ndarray, obs: pd.DataFrame, features: pd.Index, scale: str, modality: str, *, layers: dict | None = None
+    mean: np.ndarray, obs: pd.DataFrame, var: pd.DataFrame, scale: str, modality: str, *, layers: dict | None = None
 ) -> ad.AnnData:
     """Predicted values as users handle them."""
     return ad.AnnData(
         mean,
         obs=obs.copy(),
-        var=pd.DataFrame(index=features),
+        var=var.copy(),
         layers=layers or {},
         uns={"multiome": {"scale": scale, "modality": modality}},
     )

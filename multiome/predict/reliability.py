@@ -1,7 +1,7 @@
 """How well each feature can be predicted, learnt from cells that training held out.
 
-For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of them
-tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
+For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of
+them tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
 presence. What the model expects needs no measured value: were it right, the correlation would be the spread of its
 predictions over that of the measurements. The first weighs as many cells as it has, the second 50.
 """
@@ -23,11 +23,9 @@ from multiome.metrics.ranking import auroc_per_feature
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import coverage, query_of, recorded, with_others
 from multiome.predict.multiple_tests import bh
-from multiome.predict.scale import WHOLE_CELL
+from multiome.predict.scale import WHOLE_CELL, compared_on
 from multiome.predict.translate import expected
 
-SCALE = {"rna": "log_cp10k", "atac": "probability", "protein": "clr", "methylation": "fraction"}
-"""The scale on which predicted and measured values are compared; values that are not counts, as they are."""
 BELIEF = 50.0
 """Cells' worth of belief in what the model expects of itself."""
 LEVEL = 0.05
@@ -60,7 +58,7 @@ def reliability_of(
 ) -> pd.DataFrame:
     """The features of one modality."""
     spec = fitted.spec.modalities[key]
-    scale = SCALE[spec.kind] if spec.modality.is_count else "values"
+    scale = compared_on(spec.kind, is_count=spec.modality.is_count)
     pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
     every = pd.Index(spec.features)
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(scored), 1)
@@ -213,7 +211,7 @@ def centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:
-    """Of predicted probabilities that are true: how often a cell with the feature has a higher one than a cell without."""
+    """How often a cell with the feature has a higher probability than a cell without, were all of them true."""
     p = np.sort(np.clip(probability, 1e-12, 1 - 1e-12), axis=0)
     absent = np.cumsum(1 - p, axis=0)
     won = (p * (absent - (1 - p) / 2)).sum(0)

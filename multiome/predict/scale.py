@@ -22,6 +22,8 @@ SCALES: dict[str, tuple[str, ...]] = {
 CONTINUOUS = ("values",)
 """The one scale of a modality with a normal likelihood: as it was given."""
 
+COMPARED = ("log_cp10k", "clr", "probability", "fraction")
+"""Scales that compare cells of different depth, and are of values that can be measured."""
 UNSEEN_SCALES = ("foreground", "background_removed")
 """Scales that no measurement shows: it does not say which counts are background."""
 OF_MEASUREMENTS = ("counts", "log_cp10k", "clr", "probability", "values")
@@ -44,6 +46,12 @@ def check_scale(scale: str | None, kind: str, *, is_count: bool, key: str) -> st
     if scale not in known:
         raise unknown("scale", scale, known, where=f" for {key!r}")
     return scale
+
+
+def compared_on(kind: str, *, is_count: bool) -> str:
+    """The scale on which predicted and measured values of a kind of modality are compared."""
+    known = SCALES[kind] if is_count else CONTINUOUS
+    return next((scale for scale in COMPARED if scale in known), known[0])
 
 
 def expectation(p: Any, scale: str, total: Tensor) -> Tensor:

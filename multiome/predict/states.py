@@ -47,6 +47,15 @@ class Query:
         """The cells' annotation."""
         return self.view.obs.loc[self.view.obs_names]
 
+    @property
+    def var(self) -> pd.DataFrame:
+        """What is known of how well the wanted features can be predicted, by their names."""
+        table = self.fitted.reliability
+        known = None if table is None or self.own else table[table["modality"] == self.target]
+        if known is None or known.empty:
+            return pd.DataFrame(index=self.features)
+        return known.drop(columns="modality").set_index("feature").loc[self.features].rename_axis(None)
+
     def feature_index(self) -> Tensor | None:
         """The wanted features in the model's order, None if they are all of them."""
         every = pd.Index(self.fitted.spec.modalities[self.target].features)

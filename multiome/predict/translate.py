@@ -45,7 +45,7 @@ def translate(
         min_features=min_features, drop_empty=drop_empty,
     )  # fmt: skip
     mean = expected(query, scale, seed=seed)
-    return as_anndata(mean, query.obs, query.features, scale, query.target)
+    return as_anndata(mean, query.obs, query.var, scale, query.target)
 
 
 @torch.no_grad()

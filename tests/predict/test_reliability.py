@@ -1,0 +1,107 @@
+"""How well features can be predicted: what is learnt at training holds for other cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+import multiome as mo
+from multiome.errors import MultiomeError
+from multiome.metrics import clr, pearson
+from multiome.metrics.ranking import auroc_per_feature
+from multiome.predict.reliability import COLUMNS, correlation, expected_auroc, learn_reliability
+
+
+@pytest.fixture(scope="module")
+def trained(quick_fit):
+    """A model of one part of some simulated cells, and the other part."""
+    sim = mo.datasets.simulate(
+        n_cells=1200, n_genes=150, n_proteins=30, modalities=("rna", "prot"), depth={"rna": 6000}, seed=3
+    )
+    rows = np.arange(1200) % 2 == 0
+    return quick_fit(sim.mdata[rows].copy(), steps=400), sim.mdata[~rows].copy()
+
+
+def test_it_ranks_proteins_as_cells_that_training_never_saw_do(trained):
+    model, others = trained
+    table = model.reliability.query("modality == 'prot'").set_index("feature")
+    predicted = model.translate(others, source="rna", target="prot", scale="clr")
+    reached = pearson(predicted.X, clr(others["prot"][:, predicted.var_names].X))
+    expected = table.loc[predicted.var_names, "reliability"]
+    assert spearmanr(expected, reached)[0] > 0.8
+    assert abs(expected.mean() - reached.mean()) < 0.06
+
+
+def test_features_of_noise_are_marked(quick_fit):
+    sim = mo.datasets.simulate(
+        n_cells=1000, n_genes=100, n_proteins=16, modalities=("rna", "prot"), depth={"rna": 6000}, seed=4
+    )
+    counts = sim.mdata["rna"].X.toarray()
+    often = np.argsort(-(counts > 0).sum(0))[:40]
+    noise = often[::2]
+    counts[:, noise] = np.random.default_rng(0).permuted(counts[:, noise], axis=0)
+    sim.mdata["rna"].X = counts
+    table = quick_fit(sim.mdata, steps=400).reliability.query("modality == 'rna'").set_index("feature")
+    names = sim.mdata["rna"].var_names
+    false, true = (table.loc[names[some]] for some in (noise, often[1::2]))
+    assert false["predictable"].mean() <= 0.1
+    assert true["predictable"].mean() > 0.6
+    assert false["reliability"].mean() < 0.3 * true["reliability"].mean()
+
+
+def test_results_carry_it(trained):
+    model, others = trained
+    some = list(model.spec.modalities["prot"].features[:3])
+    for var in (
+        model.translate(others[:20].copy(), source="rna", target="prot", features=some[::-1]).var,
+        model.impute(others[:20].copy(), "prot", features=some[::-1], n_samples=2).to_anndata().var,
+    ):
+        assert list(var.index) == some[::-1]
+        table = model.reliability.query("modality == 'prot'").set_index("feature").loc[some[::-1]]
+        pd.testing.assert_frame_equal(var, table.drop(columns="modality"), check_names=False)
+    assert not len(model.denoise(others[:20].copy(), "prot").var.columns)
+
+
+def test_it_is_saved(trained, tmp_path):
+    model, others = trained
+    model.save(tmp_path / "m")
+    again = mo.Multiome.load(tmp_path / "m")
+    pd.testing.assert_frame_equal(again.reliability, model.reliability)
+    assert repr(again) == repr(model)
+    a, b = (one.impute(others[:9].copy(), "prot", n_samples=30) for one in (model, again))
+    np.testing.assert_array_equal(a.draws, b.draws)
+
+
+def test_few_cells_say_nothing(model, dataset):
+    found = learn_reliability(model._fitted, dataset, rows=np.arange(100), held_out=np.arange(100, 110), seed=0)
+    assert list(found.columns) == COLUMNS
+    assert found.empty
+
+
+def test_a_model_of_an_older_version_says_so(model):
+    old = mo.Multiome(replace(model._fitted, reliability=None), model.history)
+    with pytest.raises(MultiomeError, match=r"did not learn how well .*; fit it again"):
+        _ = old.reliability
+
+
+def test_correlation_leaves_out_what_was_not_measured():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
+    y[:20, 1] = np.nan
+    y[:, 2] = 1
+    found = correlation(x, y)
+    assert found[0] == pytest.approx(np.corrcoef(x[:, 0], y[:, 0])[0, 1])
+    assert found[1] == pytest.approx(np.corrcoef(x[20:, 1], y[20:, 1])[0, 1])
+    assert np.isnan(found[2])
+
+
+def test_probabilities_that_are_true_reach_what_they_expect():
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.6, 3, size=(4_000, 5)) * [1, 0.7, 0.5, 0.3, 0.1]
+    reached = auroc_per_feature(p, rng.random(p.shape) < p)
+    np.testing.assert_allclose(expected_auroc(p), reached, atol=0.04)
+    np.testing.assert_allclose(expected_auroc(np.full((30, 1), 0.2)), 0.5)
