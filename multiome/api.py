@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import anndata as ad
 import mudata as md
@@ -25,6 +26,7 @@ from multiome.predict import archive
 from multiome.predict.arguments import Depth
 from multiome.predict.denoise import denoise
 from multiome.predict.embed import embed
+from multiome.predict.evaluate import evaluate
 from multiome.predict.find_links import find_links
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
@@ -348,6 +350,73 @@ class Multiome:
         """
         return denoise(
             self._fitted, data, modality, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
+            seed=seed, min_features=min_features, drop_empty=drop_empty,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        data: md.MuData,
+        *,
+        reference: md.MuData | None = None,
+        per: Literal["all", "feature"] = "all",
+        level: float = 0.9,
+        n_samples: int | np.integer = 100,
+        max_cells: int | np.integer = 2000,
+        seed: int = 0,
+        min_features: float = 0.5,
+        drop_empty: bool = False,
+    ) -> pd.DataFrame:
+        """Score every direction of prediction that some cells allow, beside simple methods on the same cells.
+
+        Each modality is predicted from each other one that the cells have, and from all others together where there are
+        several, and compared with what was measured. Only cells that `fit` did not see tell how good predictions of new
+        cells are; take a donor or some cells out before.
+
+        Parameters
+        ----------
+        data
+            Cells in which at least two modalities were measured. Of features, those are scored that they have.
+        reference
+            Cells to train simple methods on, usually those that the model was fitted on: the mean of each feature, the
+            30 nearest cells, and ridge regression, the last two on 50 components of the source. Without it the model
+            stands alone, and a score says little.
+        per
+            ``"all"``, one row per direction, method and score; or ``"feature"``, one per feature besides.
+        level
+            Probability of the intervals.
+        n_samples
+            Draws that they are made of.
+        max_cells
+            At most so many cells per direction, drawn at random.
+        seed
+            Of draws, and of which cells.
+        min_features, drop_empty
+            As in `embed`.
+
+        Returns
+        -------
+        A tidy table: ``source``, ``target``, ``method`` (``"multiome"``, ``"mean"``, ``"knn"``, ``"ridge"``),
+        ``score``, ``value``, and ``n_cells``, ``n_features`` or ``feature``, ``predictable`` (see `reliability`).
+
+        * RNA on log CP10k, protein on CLR, methylated fractions: ``feature_r``, ``cell_r``, ``rmse``
+          (`multiome.metrics.correlation`);
+        * ATAC: ``cell_auroc``, ``peak_auroc``, ``peak_auroc_depth_free``, ``auprc``
+          (`multiome.metrics.accessibility`);
+        * ``pit_covered``, ``pit_features_near``: share of measured values, and of features, inside the intervals by the
+          randomised transform (`multiome.metrics.pit_coverage`); should be ``level``, and near 1;
+        * ``interval_width``, ``interval_score`` (`multiome.metrics.interval_score`, small is good) of the counts
+          themselves; the method ``"mean"`` is the same interval for all cells, of the reference's quantiles. With more
+          than 1,000 features, of 1,000 of them;
+        * ``features_predictable``: share of the features that the model itself says it can predict;
+        * per feature: ``r`` or ``auroc``, and the same of intervals.
+
+        Raises
+        ------
+        MultiomeError
+            If no 10 cells have two modalities that the model knows, or there are too few draws for the intervals.
+        """
+        return evaluate(
+            self._fitted, data, reference=reference, per=per, level=level, n_samples=n_samples, max_cells=max_cells,
             seed=seed, min_features=min_features, drop_empty=drop_empty,
         )  # fmt: skip
 

@@ -99,6 +99,65 @@ def umap(
     return figure
 
 
+def evaluation(table: pd.DataFrame, *, scores: Sequence[str] | None = None) -> Figure:
+    """Scores of every direction, a dot per method: a panel per score, a line per direction.
+
+    Parameters
+    ----------
+    table
+        As `Multiome.evaluate` returns it, with ``per="all"``.
+    scores
+        Which, in this order; by default all that several methods have.
+
+    Examples
+    --------
+    >>> evaluation(model.evaluate(test, reference=train)).savefig("scores.png", dpi=150)  # doctest: +SKIP
+    """
+    needed = ["source", "target", "method", "score", "value"]
+    if not set(needed) <= set(table) or table.duplicated(needed[:4]).any():
+        raise ValueError(
+            f"`table` must be what `evaluate` returns, one row for each {', '.join(needed[:4])}; it has the columns "
+            f"{list(table)}. Plot a table made with per='all'."
+        )
+    compared = table.groupby("score")["method"].nunique().loc[lambda n: n > 1].index
+    chosen = [s for s in table["score"].unique() if s in compared] if scores is None else list(scores)
+    unknown = [score for score in chosen if score not in set(table["score"])]
+    if unknown or not chosen:
+        raise ValueError(
+            f"`scores` must name some of {list(table['score'].unique())}, got {unknown or chosen}; without a "
+            "`reference`, `evaluate` compares no methods."
+        )
+    parts = {score: table[table["score"] == score] for score in chosen}
+    lines = {
+        score: list(dict.fromkeys(zip(part["source"], part["target"], strict=True))) for score, part in parts.items()
+    }
+    n_columns = min(3, len(chosen))
+    n_rows = -(-len(chosen) // n_columns)
+    height = n_rows * (0.9 + 0.32 * max(map(len, lines.values())))
+    figure = Figure(figsize=(4.4 * n_columns, height + 0.4), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    methods = list(table["method"].unique())
+    for panel, score in zip(panels, chosen, strict=False):
+        place = {direction: i for i, direction in enumerate(lines[score])}
+        for method, rows in parts[score].groupby("method", sort=False):
+            heights = [place[direction] for direction in zip(rows["source"], rows["target"], strict=True)]
+            first = method == methods[0]
+            colour = PALETTE[methods.index(method)]
+            panel.scatter(rows["value"], heights, s=64 if first else 34, color=colour, zorder=3 if first else 2)
+        panel.set_yticks(range(len(place)), [f"{source} \N{RIGHTWARDS ARROW} {target}" for source, target in place])
+        panel.set_ylim(len(place) - 0.4, -0.6)
+        panel.set_title(score, loc="left", fontsize=11)
+        panel.grid(axis="y", color=MISSING, linewidth=0.6)
+        panel.tick_params(length=0, labelsize=9)
+        panel.spines[:].set_visible(False)
+    for panel in panels[len(chosen) :]:
+        panel.set_visible(False)
+    for method in methods:
+        panels[0].scatter([], [], s=40, color=PALETTE[methods.index(method)], label=method)
+    figure.legend(loc="outside upper left", ncols=len(methods), frameon=False, fontsize=10)
+    return figure
+
+
 def _dots(panel: Axes, points: np.ndarray, shown: np.ndarray, **how: Any) -> PathCollection:
     size = float(np.clip(12_000 / max(len(points), 1), 0.5, 14))
     return panel.scatter(points[shown, 0], points[shown, 1], s=size, linewidths=0, rasterized=True, **how)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgba
 
-from multiome.pl import MISSING, layout, umap
+from multiome.pl import MISSING, evaluation, layout, umap
 
 
 @pytest.fixture
@@ -80,3 +80,40 @@ def test_unknown_column_is_named(points, obs):
         umap(points, obs, ["donor"])
     with pytest.raises(ValueError, match="6 rows"):
         umap(points[:3], obs, ["cell_type"])
+
+
+@pytest.fixture
+def scores():
+    """Two directions, three methods."""
+    rows = [
+        (source, "prot", method, score, value + (source == "rna"))
+        for source in ("rna", "atac")
+        for score in ("feature_r", "rmse")
+        for method, value in (("multiome", 0.6), ("mean", 0.0), ("ridge", 0.5))
+    ]
+    rows.append(("rna", "prot", "multiome", "pit_covered", 0.9))
+    return pd.DataFrame(rows, columns=["source", "target", "method", "score", "value"])
+
+
+def test_every_score_that_can_be_compared_has_its_panel(scores):
+    panels = [panel for panel in evaluation(scores).axes if panel.get_visible()]
+    assert [panel.get_title(loc="left") for panel in panels] == ["feature_r", "rmse"]
+    for panel in panels:
+        assert [label.get_text() for label in panel.get_yticklabels()] == [
+            "rna \N{RIGHTWARDS ARROW} prot",
+            "atac \N{RIGHTWARDS ARROW} prot",
+        ]
+        drawn = np.concatenate([dots.get_offsets() for dots in panel.collections if len(dots.get_offsets())])
+        assert sorted(map(tuple, drawn.round(6).tolist())) == sorted(
+            [(value + 1, 0) for value in (0.0, 0.5, 0.6)] + [(value, 1) for value in (0.0, 0.5, 0.6)]
+        )
+
+
+def test_scores_are_chosen_by_name(scores):
+    assert [panel.get_title(loc="left") for panel in evaluation(scores, scores=["rmse"]).axes] == ["rmse"]
+    with pytest.raises(ValueError, match=r"must name some of \['feature_r', 'rmse', 'pit_covered'\], got \['r2'\]"):
+        evaluation(scores, scores=["r2"])
+    with pytest.raises(ValueError, match="without a `reference`, `evaluate` compares no methods"):
+        evaluation(scores[scores["method"] == "multiome"])
+    with pytest.raises(ValueError, match="made with per='all'"):
+        evaluation(pd.concat([scores, scores]))

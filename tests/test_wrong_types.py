@@ -121,6 +121,17 @@ CASES = {
     ),
     "source as a list": ('model.translate(sim.mdata, source=["rna"], target="atac")', "UnknownName", "got ['rna']"),
     "no source": ('model.translate(sim.mdata, source=None, target="atac")', "UnknownName", "got None"),
+    "one modality to evaluate": (
+        'model.evaluate(sim.mdata["rna"])',
+        "TypeError",
+        "`data` must be a MuData: cells in which several modalities were measured. Got AnnData",
+    ),
+    "one modality as reference": (
+        'model.evaluate(sim.mdata, reference=sim.mdata["rna"], drop_empty=True)',
+        "TypeError",
+        "`reference` must be a MuData",
+    ),
+    "evaluate per what": ('model.evaluate(sim.mdata, per="features")', "UnknownName", "Unknown per 'features'"),
     "no target": ("model.impute(sim.mdata, None)", "UnknownName", "got None"),
     "modality as a number": ("model.embed(sim.mdata, modality=3)", "UnknownName", "got 3"),
     "true as a depth": (

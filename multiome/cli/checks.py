@@ -63,6 +63,27 @@ def check_output(path: Path, *, overwrite: bool, suffix: str | None = None, inpu
     check_writable(folder)
 
 
+def check_interval(level: float | None, n_samples: int, *, option: str = "interval") -> None:
+    """A probability, and enough draws to see the tails outside.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or there are too few.
+    """
+    if level is None:
+        return
+    if not 0 < level < 1:
+        raise UsageError(f"--{option} is a probability and must lie between 0 and 1, got {level:g}.")
+    from multiome.predict.prediction import draws_needed
+
+    if n_samples < draws_needed(level):
+        raise UsageError(
+            f"--{option} {level:g} needs at least {draws_needed(level)} draws to see its tails, got --n_samples "
+            f"{n_samples}."
+        )
+
+
 def check_accelerator(name: str) -> None:
     """There is such a device on this machine.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiome.cli.checks import UsageError, check_inputs, check_output
+from multiome.cli.checks import check_inputs, check_interval, check_output
 from multiome.cli.files import read, write
 
 
@@ -239,24 +239,3 @@ def denoise(
         result.layers["expected_lower"], result.layers["expected_upper"] = ends
     write(result, out)
     print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")
-
-
-def check_interval(interval: float | None, n_samples: int) -> None:
-    """A probability, and enough draws to see the tails outside.
-
-    Raises
-    ------
-    UsageError
-        If it is none, or there are too few.
-    """
-    if interval is None:
-        return
-    if not 0 < interval < 1:
-        raise UsageError(f"--interval is a probability and must lie between 0 and 1, got {interval:g}.")
-    from multiome.predict.prediction import draws_needed
-
-    if n_samples < draws_needed(interval):
-        raise UsageError(
-            f"--interval {interval:g} needs at least {draws_needed(interval)} draws to see its tails, got --n_samples "
-            f"{n_samples}."
-        )

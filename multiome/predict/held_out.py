@@ -1,7 +1,8 @@
-"""What a model predicts for cells that its training held out, as if a modality had not been measured there."""
+"""Cells of which a modality is known and is predicted as if it were not: those that training held out, or new ones."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -29,10 +30,20 @@ def with_others(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str, *,
 
 
 def query_of(
-    fitted: Fitted, cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str, features: pd.Index | None = None
+    fitted: Fitted,
+    cells: CellDataset,
+    rows: Int[np.ndarray, " cell"],
+    key: str,
+    features: pd.Index | None = None,
+    *,
+    sources: Collection[str] | None = None,
 ) -> Query:
-    """Some training cells whose modality ``key`` is to be predicted from the others, at the depth that these tell."""
-    matrices = {other: matrix for other, matrix in cells.matrices.items() if other != key}
+    """Some cells whose modality ``key`` is to be predicted from the others, or some, at the depth that these tell."""
+    matrices = {
+        other: matrix
+        for other, matrix in cells.matrices.items()
+        if other != key and (sources is None or other in sources)
+    }
     part = replace(
         cells,
         matrices=matrices,

@@ -101,10 +101,14 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
 
 
 @torch.no_grad()
-def draws(query: Query, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
-    """Draws over latent states and depth, with and without counting noise (draws x cells x wanted features)."""
-    shape, scale = (wanted.n_samples, len(query.cells), len(query.features)), wanted.scale
-    measured, expectations = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
+def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Draws over latent states and depth, with and without counting noise (draws x cells x wanted features).
+
+    The latter are none unless they are ``expected``.
+    """
+    shape, scale = (len(query.cells), len(query.features)), wanted.scale
+    measured = np.full((wanted.n_samples, *shape), np.nan, dtype=np.float32)
+    expectations = np.full((wanted.n_samples if expected else 0, *shape), np.nan, dtype=np.float32)
     spread = query.spread(scale)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(wanted.seed)
@@ -118,7 +122,8 @@ def draws(query: Query, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
                 else:
                     drawn.append(p.sample().cpu())
                     totals.append(total.cpu())
-                expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
+                if expected:
+                    expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
             if spread is not None and drawn:
                 wider = spread_out(torch.stack(drawn), spread, seed=wanted.seed)
                 for s, (x, total) in enumerate(zip(wider, totals, strict=True)):

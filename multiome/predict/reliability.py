@@ -20,10 +20,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
+from multiome.metrics.validation import dense
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import coverage, query_of, recorded, with_others
 from multiome.predict.multiple_tests import bh
-from multiome.predict.scale import WHOLE_CELL, compared_on
+from multiome.predict.scale import WHOLE_CELL, compared_on, on_scale
 from multiome.predict.translate import expected
 
 BELIEF = 50.0
@@ -120,33 +121,11 @@ def measurements(
     """
     values, depth = recorded(cells, rows, key)
     calls = coverage(cells, rows, key)
-    y = on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale)
-    dense = y.toarray() if sp.issparse(y) else y
+    y = dense(on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale))
     if calls is not None:
-        dense = np.where(calls[:, columns].toarray() > 0, dense, np.nan)
-        return dense, (~np.isnan(dense)).sum(0).astype(float)
-    return dense, (dense != 0).sum(0).astype(float)
-
-
-def on_scale(
-    values: sp.csr_matrix, depth: np.ndarray, calls: sp.csr_matrix | None, scale: str
-) -> sp.csr_matrix | np.ndarray:
-    """Measured values on the scale; sparse where its zeros are those of the counts."""
-    match scale:
-        case "log_cp10k":
-            y = sp.csr_matrix(sp.diags(1e4 / np.maximum(depth, 1)) @ values)
-            y.data = np.log1p(y.data)
-            return y
-        case "probability":
-            return sp.csr_matrix((values.data > 0, values.indices, values.indptr), shape=values.shape, dtype=np.float64)
-        case "clr":
-            logged = np.log1p(values.toarray())
-            return logged - logged.mean(1, keepdims=True)
-        case "fraction":
-            assert calls is not None
-            return values.toarray() / np.maximum(calls.toarray(), 1)
-        case _:
-            return values.toarray()
+        y = np.where(calls[:, columns].toarray() > 0, y, np.nan)
+        return y, (~np.isnan(y)).sum(0).astype(float)
+    return y, (y != 0).sum(0).astype(float)
 
 
 @dataclass(frozen=True)
@@ -155,7 +134,7 @@ class Neighbours:
 
     rows: np.ndarray
     """Training cells."""
-    pool: sp.csr_matrix
+    pool: sp.csr_array
     """Scored cells x training cells, 1 where near."""
 
     def predict(
@@ -168,7 +147,7 @@ class Neighbours:
             covered = (self.pool @ calls[:, columns]).toarray()
             return (self.pool @ values[:, columns]).toarray() / np.maximum(covered, 1)
         pooled = self.pool @ on_scale(values[:, columns], depth, None, scale) / self.pool[[0]].sum()
-        return pooled.toarray() if sp.issparse(pooled) else pooled
+        return dense(pooled)
 
 
 def neighbours(
@@ -182,7 +161,7 @@ def neighbours(
         a, b = (np.concatenate([block.q.loc.cpu().numpy() for block in query.blocks()]) for query in queries)
     near = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(a))).fit(a).kneighbors(b, return_distance=False)
     starts = np.arange(0, near.size + 1, near.shape[1])
-    return Neighbours(chosen, sp.csr_matrix((np.ones(near.size), near.ravel(), starts), shape=(len(b), len(a))))
+    return Neighbours(chosen, sp.csr_array((np.ones(near.size), near.ravel(), starts), shape=(len(b), len(a))))
 
 
 def correlation(

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiome.errors import unknown
+from multiome.metrics.validation import Matrix
 
 SCALES: dict[str, tuple[str, ...]] = {
     "rna": ("counts", "log_cp10k"),
@@ -114,3 +115,22 @@ def transform_observed(values: sp.csr_matrix, scale: str, total: Float[np.ndarra
         logged = np.log1p(dense)
         return logged - logged.mean(1, keepdims=True)
     return (dense > 0).astype(np.float32) if scale == "probability" else dense
+
+
+def on_scale(values: sp.csr_matrix, depth: np.ndarray, calls: sp.csr_matrix | None, scale: str) -> Matrix:
+    """Measured values on the scale; sparse where its zeros are those of the counts."""
+    match scale:
+        case "log_cp10k":
+            y = sp.csr_array(sp.diags_array(1e4 / np.maximum(depth, 1)) @ values)
+            y.data = np.log1p(y.data)
+            return y
+        case "probability":
+            return sp.csr_array((values.data > 0, values.indices, values.indptr), shape=values.shape, dtype=np.float64)
+        case "clr":
+            logged = np.log1p(values.toarray())
+            return logged - logged.mean(1, keepdims=True)
+        case "fraction":
+            assert calls is not None
+            return values.toarray() / np.maximum(calls.toarray(), 1)
+        case _:
+            return values.toarray()

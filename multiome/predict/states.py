@@ -56,6 +56,10 @@ class Query:
             return pd.DataFrame(index=self.features)
         return known.drop(columns="modality").set_index("feature").loc[self.features].rename_axis(None)
 
+    def only(self, features: pd.Index) -> Query:
+        """The same of some of the features."""
+        return replace(self, features=features)
+
     def feature_index(self) -> Tensor | None:
         """The wanted features in the model's order, None if they are all of them."""
         every = pd.Index(self.fitted.spec.modalities[self.target].features)

@@ -26,6 +26,7 @@ FUNCTIONS = {
     "translate": Multiome.translate,
     "impute": Multiome.impute,
     "denoise": Multiome.denoise,
+    "evaluate": Multiome.evaluate,
     "links": Multiome.links,
 }
 # Python values in the one are names on the other, or the file formats are said.
@@ -41,6 +42,7 @@ OWN_WORDS = {
     "depth",
     "features",
     "graph",
+    "reference",
 }
 
 

@@ -2,6 +2,7 @@
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 
 from multiome.api import Multiome
 from multiome.cli.files import read
@@ -73,3 +74,18 @@ def test_denoise_writes_mean_and_both_intervals(run, files, tmp_path, small, mod
     for prefix, ends in (("", expected.interval(0.9)), ("expected_", expected.expected_interval(0.9))):
         for layer, bound in zip(("lower", "upper"), ends, strict=True):
             np.testing.assert_array_equal(written.layers[prefix + layer], bound)
+
+
+def test_evaluate_writes_the_table_and_a_picture(run, files, tmp_path, small, model, capsys):
+    line = "evaluate ./fitted.multiome ./data.h5mu --n_samples 20 --max_cells 40"
+    assert run(f"{line} --out {tmp_path / 's.csv'}") == 0
+    expected = model.evaluate(small.mdata, n_samples=20, max_cells=40)
+    written = pd.read_csv(tmp_path / "s.csv")
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False)
+    assert "feature_r" in capsys.readouterr().out
+    assert run(f"{line} --reference ./data.h5mu --plot {tmp_path / 's.png'}") == 0
+    assert "names that occur in" in capsys.readouterr().err
+    assert (tmp_path / "s.png").read_bytes()[:4] == b"\x89PNG"
+    assert run(f"{line} --plot {tmp_path / 't.png'}") == 2
+    assert "needs --reference" in capsys.readouterr().err
+    assert run(f"{line} --out {tmp_path / 't.xlsx'}") == 2

@@ -1,0 +1,218 @@
+"""One direction of prediction on held-out cells: a model beside simple methods, score by score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from jaxtyping import Float
+
+from multiome.data.dataset import CellDataset
+from multiome.metrics.baselines import baseline_knn, baseline_mean, baseline_ridge
+from multiome.metrics.calibration import NEAR
+from multiome.metrics.chromatin import accessibility
+from multiome.metrics.imputation import pearson
+from multiome.metrics.ranking import auroc_per_feature
+from multiome.metrics.validation import dense
+from multiome.predict.fitted import Fitted
+from multiome.predict.held_out import coverage, query_of, recorded
+from multiome.predict.reliability import correlation
+from multiome.predict.scale import SCALES, compared_on, on_scale
+from multiome.predict.translate import expected
+from multiome.predict.uncertainty import Uncertainty, mean, of_draws, unconditional
+
+BASELINES = {"mean": baseline_mean, "knn": baseline_knn, "ridge": baseline_ridge}
+OURS = "multiome"
+MIN_CELLS = 10
+"""Fewer cells that have both modalities are not scored, nor is anything trained on them."""
+MAX_REFERENCE = 20_000
+"""Cells that simple methods are trained on, at most."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A modality to predict, and what from."""
+
+    sources: tuple[str, ...]
+    target: str
+
+    @property
+    def source(self) -> str:
+        """What a table calls the sources."""
+        return self.sources[0] if len(self.sources) == 1 else "all others"
+
+    def rows(self, cells: CellDataset) -> np.ndarray:
+        """Cells that have the target and every source."""
+        return np.flatnonzero(np.all([cells.observed(key) for key in (self.target, *self.sources)], axis=0))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Predictions of one direction for some cells, by a model and by methods trained on reference cells."""
+
+    fitted: Fitted
+    direction: Direction
+    cells: CellDataset
+    rows: np.ndarray
+    reference: CellDataset | None
+    seed: int
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """Features of the target that the cells have, and the reference."""
+        found = self.cells.matrices[self.direction.target].found
+        if self.reference is not None and self.direction.target in self.reference.matrices:
+            found = found & self.reference.matrices[self.direction.target].found
+        return np.flatnonzero(found)
+
+    @property
+    def features(self) -> pd.Index:
+        """Their names."""
+        return pd.Index(self.fitted.spec.modalities[self.direction.target].features)[self.columns]
+
+    @cached_property
+    def scale(self) -> str:
+        """The scale on which values are compared."""
+        spec = self.fitted.spec.modalities[self.direction.target]
+        return compared_on(spec.kind, is_count=spec.modality.is_count)
+
+    @cached_property
+    def reference_rows(self) -> np.ndarray:
+        """Cells that simple methods learn from; none where they are too few."""
+        if self.reference is None or not {self.direction.target, *self.direction.sources} <= set(self.reference.rows):
+            return np.empty(0, dtype=np.int64)
+        rows = np.random.default_rng(self.seed).permutation(self.direction.rows(self.reference))[:MAX_REFERENCE]
+        return np.sort(rows) if len(rows) >= MIN_CELLS else np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def measured(self) -> Float[np.ndarray, "cell feature"]:
+        """What was measured, on the scale; methylated fractions are NaN where nothing was called."""
+        return self.target_of(self.cells, self.rows, missing=np.nan)
+
+    @cached_property
+    def predictions(self) -> dict[str, Float[np.ndarray, "cell feature"]]:
+        """What each method predicts, on the scale."""
+        query = query_of(
+            self.fitted, self.cells, self.rows, self.direction.target, self.features, sources=self.direction.sources
+        )
+        ours = expected(query, self.scale, seed=self.seed)
+        found = {OURS: ours - ours.mean(1, keepdims=True) if self.scale == "clr" else ours}
+        if self.reference is not None and len(self.reference_rows):
+            train_y = self.target_of(self.reference, self.reference_rows, missing=None)
+            train_x, is_count = self.source_of(self.reference, self.reference_rows)
+            test_x, _ = self.source_of(self.cells, self.rows)
+            for name, baseline in BASELINES.items():
+                found[name] = baseline(train_x, train_y, test_x, counts=is_count)
+        return found
+
+    def target_of(
+        self, cells: CellDataset, rows: np.ndarray, *, missing: float | None
+    ) -> Float[np.ndarray, "cell feature"]:
+        """Measured values on the scale, ``missing`` where nothing was called; by default the mean of the site."""
+        key, columns = self.direction.target, self.columns
+        values, depth = recorded(cells, rows, key)
+        calls = coverage(cells, rows, key)
+        if calls is None:
+            return dense(on_scale(values[:, columns], depth, None, self.scale))
+        calls = calls[:, columns]
+        y = np.where(calls.toarray() > 0, dense(on_scale(values[:, columns], depth, calls, self.scale)), np.nan)
+        return y if missing is not None else np.where(np.isnan(y), np.nan_to_num(mean(y)), y)
+
+    def source_of(self, cells: CellDataset, rows: np.ndarray) -> tuple[sp.csr_matrix | np.ndarray, bool]:
+        """What simple methods see, and whether it is counts: of one modality; of several, values on their scales."""
+        parts = []
+        for key in self.direction.sources:
+            spec = self.fitted.spec.modalities[key]
+            values, depth = recorded(cells, rows, key)
+            calls = coverage(cells, rows, key)
+            if len(self.direction.sources) == 1 and calls is None:
+                return values, spec.modality.is_count
+            scale = compared_on(spec.kind, is_count=spec.modality.is_count)
+            parts.append(sp.csr_matrix(on_scale(values, depth, calls, scale)))
+        return sp.csr_matrix(sp.hstack(parts)), False
+
+    def uncertainty(self, level: float, n_samples: int) -> tuple[Uncertainty, Uncertainty | None]:
+        """Of the model's draws, and of the quantiles of the reference cells, which know nothing of the cell."""
+        key, spec = self.direction.target, self.fitted.spec.modalities[self.direction.target]
+        raw = SCALES[spec.kind][0] if spec.modality.is_count else "values"
+        query = query_of(self.fitted, self.cells, self.rows, key, self.features, sources=self.direction.sources)
+        values, calls = recorded(self.cells, self.rows, key)[0][:, self.columns], coverage(self.cells, self.rows, key)
+        calls = None if calls is None else calls[:, self.columns]
+        ours = of_draws(query, values, calls, raw, level=level, n_samples=n_samples, seed=self.seed)
+        if self.reference is None or not len(self.reference_rows) or calls is not None:
+            return ours, None
+        training = recorded(self.reference, self.reference_rows, key)[0][:, self.columns]
+        width, score = unconditional(training, values, ours.columns, level=level)
+        return ours, Uncertainty(ours.columns, np.full(len(width), np.nan), width, score)
+
+    def overall(self, level: float, n_samples: int) -> pd.DataFrame:
+        """One row per method and score."""
+        found = [(name, item, x) for name, p in self.predictions.items() for item, x in self.scores(p).items()]
+        ours, theirs = self.uncertainty(level, n_samples)
+        found += [
+            (OURS, "pit_covered", float(np.nanmean(ours.covered))),
+            (OURS, "pit_features_near", float(np.mean(np.abs(ours.covered - level) <= NEAR))),
+        ]
+        for name, one in ((OURS, ours), ("mean", theirs)):
+            if one is not None and not np.isnan(one.score).all():
+                found += [(name, "interval_width", float(np.nanmean(one.width)))]
+                found += [(name, "interval_score", float(np.nanmean(one.score)))]
+        predictable = self.predictable
+        if predictable is not None:
+            found += [(OURS, "features_predictable", float(predictable.mean()))]
+        return self.tidy(found)
+
+    def tidy(self, found: list[tuple[str, str, float]]) -> pd.DataFrame:
+        """With what the rows have in common."""
+        table = pd.DataFrame(found, columns=["method", "score", "value"])
+        table.insert(0, "target", self.direction.target)
+        table.insert(0, "source", self.direction.source)
+        return table.assign(n_cells=len(self.rows), n_features=len(self.columns))
+
+    @property
+    def predictable(self) -> pd.Series | None:
+        """What the model says of each feature, where it knows."""
+        if self.fitted.reliability is None:
+            return None
+        table = self.fitted.reliability.query("modality == @key", local_dict={"key": self.direction.target})
+        return None if table.empty else table.set_index("feature")["predictable"].loc[self.features]
+
+    def scores(self, predicted: Float[np.ndarray, "cell feature"]) -> Mapping[str, float]:
+        """Scores of one method."""
+        if self.scale == "probability":
+            return accessibility(predicted, self.measured)
+        found = {"feature_r": float(np.nanmean(correlation(predicted.astype(np.float64), self.measured)))}
+        if not np.isnan(self.measured).any():
+            found["cell_r"] = float(np.nanmean(pearson(predicted, self.measured, per="cell")))
+        return {**found, "rmse": float(np.sqrt(np.nanmean((predicted - self.measured) ** 2)))}
+
+    def per_feature(self, level: float, n_samples: int) -> pd.DataFrame:
+        """One row per feature, method and score."""
+        score = "auroc" if self.scale == "probability" else "r"
+        parts = []
+        for name, predicted in self.predictions.items():
+            value = (
+                auroc_per_feature(predicted, self.measured > 0)
+                if score == "auroc"
+                else correlation(predicted.astype(np.float64), self.measured)
+            )
+            parts.append(pd.DataFrame({"feature": self.features, "method": name, "score": score, "value": value}))
+        ours, theirs = self.uncertainty(level, n_samples)
+        looked_at = self.features[ours.columns]
+        for name, one, item in (
+            (OURS, ours.covered, "pit_covered"),
+            (OURS, ours.width, "interval_width"),
+            (OURS, ours.score, "interval_score"),
+            *(() if theirs is None else (("mean", theirs.width, "interval_width"),)),
+            *(() if theirs is None else (("mean", theirs.score, "interval_score"),)),
+        ):
+            parts.append(pd.DataFrame({"feature": looked_at, "method": name, "score": item, "value": one}))
+        table = pd.concat(parts, ignore_index=True).dropna(subset="value")
+        table.insert(0, "target", self.direction.target)
+        table.insert(0, "source", self.direction.source)
+        known = self.predictable
+        return table if known is None else table.assign(predictable=known.loc[table["feature"]].to_numpy())

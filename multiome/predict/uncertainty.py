@@ -1,0 +1,96 @@
+"""Whether predicted intervals hold what they say, and how narrow they are, feature by feature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float
+
+from multiome.metrics.calibration import pit
+from multiome.predict.impute import Wanted, draws
+from multiome.predict.states import Query
+
+MAX_FEATURES = 1_000
+"""Features looked at, drawn at random where there are more."""
+MAX_BYTES = 2**28
+"""Draws held at a time."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Of each feature that was looked at, over the cells in which it was measured."""
+
+    columns: np.ndarray
+    """Which they are."""
+    covered: Float[np.ndarray, " feature"]
+    """Share of the measured values whose randomised transform lies inside the central interval."""
+    width: Float[np.ndarray, " feature"]
+    """Mean width of the intervals; NaN for methylation, of which draws are fractions."""
+    score: Float[np.ndarray, " feature"]
+    """Mean interval score (Gneiting and Raftery 2007): width, and a penalty for what lies outside; small is good."""
+
+
+def of_draws(
+    query: Query,
+    measured: sp.csr_matrix,
+    calls: sp.csr_matrix | None,
+    scale: str,
+    *,
+    level: float,
+    n_samples: int,
+    seed: int,
+) -> Uncertainty:
+    """Of a model's draws, on the scale that was counted; ``measured`` has the query's features."""
+    rng = np.random.default_rng(seed)
+    columns = np.sort(rng.permutation(len(query.features))[:MAX_FEATURES])
+    parts = []
+    for some in chunks(columns, 4 * n_samples * len(query.cells)):
+        drawn, _ = draws(query.only(query.features[some]), Wanted(scale, n_samples, seed), expected=False)
+        values = measured[:, some].toarray().astype(np.float64)
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        if calls is not None:
+            covered = calls[:, some].toarray()
+            drawn = rng.binomial(covered.astype(np.int64), drawn).astype(np.float32)
+            values = np.where(covered > 0, values, np.nan)
+            low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
+        u = pit(drawn, values, seed=seed)
+        inside = np.where(np.isnan(u), np.nan, np.abs(u - 0.5) <= level / 2)
+        parts.append((mean(inside), *interval_quality(low, high, values, level)))
+    return Uncertainty(columns, *(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def unconditional(
+    training: sp.csr_matrix, measured: sp.csr_matrix, columns: np.ndarray, *, level: float
+) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
+    """Width and interval score of the training cells' own quantiles, the same for every cell."""
+    parts = []
+    for some in chunks(columns, 8 * max(training.shape[0], measured.shape[0])):
+        ends = np.quantile(training[:, some].toarray(), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        values = measured[:, some].toarray().astype(np.float64)
+        low, high = (np.broadcast_to(end, values.shape) for end in ends)
+        parts.append(interval_quality(low, high, values, level))
+    width, score = zip(*parts, strict=True)
+    return np.concatenate(width), np.concatenate(score)
+
+
+def interval_quality(
+    low: np.ndarray, high: np.ndarray, values: np.ndarray, level: float
+) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
+    """Mean width and mean interval score of each feature."""
+    outside = np.maximum(low - values, 0) + np.maximum(values - high, 0)
+    return mean(high - low), mean(high - low + 2 / (1 - level) * outside)
+
+
+def mean(values: np.ndarray) -> Float[np.ndarray, " feature"]:
+    """Over the cells where there is a value; NaN where there is none."""
+    known = ~np.isnan(values)
+    return np.where(known.any(0), np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1), np.nan)
+
+
+def chunks(columns: np.ndarray, bytes_per_column: int) -> Iterator[np.ndarray]:
+    """So many columns that they fit into memory together."""
+    size = max(MAX_BYTES // bytes_per_column, 1)
+    return (columns[start : start + size] for start in range(0, len(columns), size))
