@@ -131,11 +131,22 @@ def _positions(column: pd.Series, needed: np.ndarray, *, what: str) -> np.ndarra
 
 def _strands(column: pd.Series, *, what: str) -> np.ndarray:
     codes, unique = pd.factorize(column.astype(object))
-    known = [STRANDS.get(re.sub(r"\.0$", "", str(value).strip()).lower()) for value in unique]
+    known = [STRANDS.get(_strand_word(value)) for value in unique]
     if None in known:
         other = [value for value, strand in zip(unique, known, strict=True) if strand is None]
         raise InvalidGraph(f"{what}: `strand` must be '+', '-' or '.' (not known), got {listed(other, most=3)}.")
     return np.array([*known, "."], dtype=object)[codes]
+
+
+def _strand_word(value: object) -> str:
+    return re.sub(r"\.0$", "", str(value).strip()).lower()
+
+
+def any_strand(table: pd.DataFrame) -> bool:
+    """Whether a table says of any feature that it is on ``+`` or ``-``."""
+    if "strand" not in table.columns:
+        return False
+    return any(STRANDS.get(_strand_word(value)) in ("+", "-") for value in table["strand"].unique())
 
 
 def compare_names(places: pd.DataFrame, names: pd.Index, *, what: str, findings: Findings) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from multiome.errors import InvalidGraph, MultiomeWarning, check_whole
 from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
 from multiome.graph.checks import DTYPES, check_vertices
-from multiome.graph.coordinates import NAME
+from multiome.graph.coordinates import NAME, any_strand
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
 from multiome.graph.intervals import decay, near
@@ -22,6 +22,12 @@ from multiome.graph.vertex_places import place_vertices
 
 METHYLATION_KEYS = {"met", "meth", "methylation", "dnam", "bs"}
 """Keys (in any case) whose features silence the genes at whose promoters they lie."""
+RNA_KEYS = {"rna", "gex", "gene", "genes", "gene expression"}
+"""Keys (in any case) whose features are genes."""
+PLACE_KEYS = METHYLATION_KEYS | {"atac", "peaks", "peak", "chromatin", "scatac"}
+"""Keys (in any case) whose features are intervals of the genome, and no genes."""
+
+SWAP = 'Swap them: genes come first, as in from_genome(mdata["rna"], mdata["atac"], keys=("rna", "atac")).'
 
 
 def genome_edges(
@@ -81,14 +87,17 @@ def check_order(genes: pd.DataFrame, features: pd.DataFrame, keys: tuple[str, st
     Raises
     ------
     InvalidGraph
-        If the first are named by intervals, as peaks are, and on no strand, and the second are named otherwise.
+        If the keys are those of peaks and of genes; or if the first features are named by intervals, as peaks are, and
+        none is on a strand, and the second are named otherwise.
     """
-    first, second = (table.index.str.match(NAME.pattern) for table in (genes, features))
-    if first.mean() > 0.5 > second.mean() and "strand" not in genes.columns:
+    first, second = (key.lower() for key in keys)
+    if (first in PLACE_KEYS and second not in PLACE_KEYS) or (second in RNA_KEYS and first not in RNA_KEYS):
+        raise InvalidGraph(f"`keys` are {keys!r}, so peaks or sites come first and genes second. {SWAP}")
+    intervals, others = (table.index.str.match(NAME.pattern) for table in (genes, features))
+    if intervals.mean() > 0.5 > others.mean() and not any_strand(genes):
         raise InvalidGraph(
-            f"The first features, of {keys[0]!r}, are named as peaks are ({genes.index[first][0]!r}), the second, of "
-            f"{keys[1]!r}, as genes are ({features.index[~second][0]!r}). Swap them: genes come first, as in "
-            'from_genome(mdata["rna"], mdata["atac"], keys=("rna", "atac")).'
+            f"The first features, of {keys[0]!r}, are named as peaks are ({genes.index[intervals][0]!r}), the second, "
+            f"of {keys[1]!r}, as genes are ({features.index[~others][0]!r}). {SWAP}"
         )
 
 

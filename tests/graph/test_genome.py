@@ -9,8 +9,10 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning
-from multiome.graph.genome import METHYLATION_KEYS
+from multiome.graph.genome import METHYLATION_KEYS, PLACE_KEYS, RNA_KEYS
+from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION
+from multiome.modalities.rna import RNA
 
 from_genome = mo.GuidanceGraph.from_genome
 
@@ -66,6 +68,11 @@ def test_methylation_silences_at_promoters_only(genes, peaks, linked):
 
 def test_keys_of_methylation_are_those_that_are_recognised():
     assert set(METHYLATION.aliases) == METHYLATION_KEYS
+
+
+def test_keys_of_genes_and_of_places_are_those_that_are_recognised():
+    assert set(RNA.aliases) == RNA_KEYS
+    assert {*METHYLATION.aliases, *ATAC.aliases} == PLACE_KEYS
 
 
 @pytest.mark.parametrize("chrom", ["chr{}", "{}", "Chr{}"])
@@ -192,6 +199,24 @@ def test_swapped_genes_and_peaks(genes, gene_table, peaks):
     loci = genes.set_axis(["chr1:1-2", "chr1:3-4", "chr2:1-2", "chrM:1-2"])  # genes without a name, on known strands
     named = atac.assign(chrom="chr1", chromStart=10_000, chromEnd=10_100).set_axis(["a", "b", "c"])
     assert len(from_genome(loci, named).edges) == 3
+
+
+def test_swapped_peaks_with_a_strand_column_that_knows_none(genes, peaks):
+    atac = peaks("chr1:10000-10100", "chr2:11000-11500").assign(strand=".")
+    with pytest.raises(InvalidGraph, match="Swap them: genes come first"):
+        from_genome(atac, genes)
+
+
+@pytest.mark.parametrize("keys", [("atac", "rna"), ("met", "RNA"), ("peaks", "mine"), ("mine", "GEX")])
+def test_keys_tell_genes_and_peaks_that_are_swapped(genes, keys):
+    atac = pd.DataFrame({"chrom": "chr1", "chromStart": [10_000], "chromEnd": [10_100], "strand": "+"}, index=["a"])
+    with pytest.raises(InvalidGraph, match=r"so peaks or sites come first and genes second\. Swap them"):
+        from_genome(atac, genes, keys=keys)
+
+
+@pytest.mark.parametrize("keys", [("mine", "atac"), ("rna", "mine"), ("rna", "gene"), ("peaks", "atac")])
+def test_keys_that_do_not_tell_an_order_are_taken(genes, peaks, keys):
+    assert len(from_genome(genes, peaks("chr1:10000-10100"), keys=keys).edges) == 1
 
 
 def test_what_is_no_modality(genes, small):
