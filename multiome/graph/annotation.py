@@ -83,7 +83,7 @@ def opened(path: Path) -> Iterator[TextIO]:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         try:
-            with io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8") as text:
+            with io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig") as text:
                 yield text
         except UnicodeDecodeError as error:
             raise InvalidGraph(

@@ -120,6 +120,11 @@ def test_a_last_line_without_newline_is_whole(file):
     assert len(read_genes(file(GTF.rstrip("\n")))) == 2
 
 
+@pytest.mark.parametrize("text", [GTF.partition("\n")[2], TABLE, TABLE.replace("\t", ",")], ids=["gtf", "tsv", "csv"])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(file, text):
+    assert read_genes(file("\ufeff" + text)).loc[0, "chrom"] == "chr1"
+
+
 def test_no_file_a_folder_nothing_in_it(file, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.gtf; `genes` must be a GTF"):
         read_genes(tmp_path / "none.gtf")
