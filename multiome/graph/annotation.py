@@ -8,6 +8,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,13 +16,15 @@ import pandas as pd
 
 from multiome.errors import InvalidGraph, listed, nearest
 from multiome.graph.coordinates import COLUMNS
-from multiome.graph.gtf import looks_like_gtf, read_gtf
+from multiome.graph.findings import Findings
+from multiome.graph.gtf import read_gtf
+from multiome.graph.gtf_line import looks_like_gtf
 
 IDENTIFIERS = ["gene_name", "gene_id"]
 GENE_COLUMNS = [*COLUMNS, *IDENTIFIERS, "strand"]
 
 
-def read_genes(genes: object) -> pd.DataFrame:
+def read_genes(genes: object, findings: Findings) -> pd.DataFrame:
     """A table of genes, 0-based and half-open.
 
     Parameters
@@ -30,6 +33,8 @@ def read_genes(genes: object) -> pd.DataFrame:
         A `DataFrame`, or the path of a GTF, GFF3, TSV or CSV file, gzipped or not; the content decides which. Tables
         have ``chrom``, ``chromStart``, ``chromEnd`` (0-based, half-open), ``gene_name`` or ``gene_id`` or both, and
         ``strand`` if known.
+    findings
+        Told where a file may have been cut short.
 
     Returns
     -------
@@ -59,8 +64,7 @@ def read_genes(genes: object) -> pd.DataFrame:
     if not head:
         raise InvalidGraph(f"{path} holds no genes: it is empty, or has comments only.")
     if looks_like_gtf(head):
-        with opened(path) as file:
-            return complete(read_gtf(file, str(path)), str(path))
+        return complete(read_gtf(partial(opened, path), str(path), findings), str(path))
     with opened(path) as file:
         separator = "\t" if "\t" in head else ","
         try:

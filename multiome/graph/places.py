@@ -70,7 +70,7 @@ def genes_of_annotation(
     InvalidGraph
         If no gene is in it.
     """
-    annotation = read_genes(genes)
+    annotation = read_genes(genes, findings)
     what = "`genes`" if isinstance(genes, pd.DataFrame) else str(genes)
     symbols, ids = annotation["gene_name"], annotation["gene_id"]
     every = places_in_columns(annotation.set_axis(symbols.where(symbols != "", ids)), what=what, findings=findings)
