@@ -96,11 +96,11 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> Parts:
     check_once(table, [*ENDS, *DTYPES], what="The table")
     if table.empty:
         raise InvalidGraph("The table has no rows, so there is no edge; fit without a graph instead.")
-    unnamed = table[ENDS].isna().any(axis=1)
+    unnamed = table[ENDS].apply(missing_names).any(axis=1)
     if unnamed.any():
         raise InvalidGraph(
             f"{unnamed.sum():,} of {len(table):,} rows miss a name (rows {listed(table.index[unnamed], most=3)}). "
-            "Leave them out, as with `table.dropna()`."
+            "Name them, or leave those rows out."
         )
     edges = pd.DataFrame({"weight": 1.0, "sign": 1, "distance": np.nan}, index=range(len(table)))
     for name in edges.columns.intersection(table.columns):
@@ -126,6 +126,11 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> Parts:
     if loops.all():
         raise InvalidGraph(f"All {len(table):,} rows join a feature with itself, so there is no edge.")
     return Parts(known, unite(edges[~loops], known)[list(DTYPES)], notes)
+
+
+def missing_names(column: pd.Series) -> pd.Series:
+    """Which names are NaN or empty."""
+    return column.isna() | column.isin([name for name in column.unique() if not str(name).strip()])
 
 
 def in_blocks(vertices: pd.MultiIndex) -> pd.MultiIndex:

@@ -61,6 +61,7 @@ def test_conflicting_signs_name_the_pairs():
         ({"sign": [1, 0]}, r"`sign` must be 1 .* 1 of 2 are neither \(first: '0'\)"),
         ({"sign": ["+", "-"]}, r"2 of 2 are neither \(first: '\+', '-'\)"),
         ({"target": ["p", None]}, r"1 of 2 rows miss a name \(rows '1'\)"),
+        ({"target": ["p", " "]}, r"1 of 2 rows miss a name \(rows '1'\)"),
         ({"distance": [-1, 1]}, r"1 of 2 are not \(first: '-1'\)"),
         ({"distance": ["far", None]}, r"1 of 2 are not \(first: 'far'\)"),
     ],
@@ -93,12 +94,18 @@ def test_vertices_are_all_features_also_those_without_an_edge():
     [
         ("abc", r"`vertices` of 'rna' must be a list of feature names, got 'abc'"),
         (None, r"`vertices` of 'rna' must be a list of feature names, got None"),
+        (["a", ""], r"The vertex \('rna', ''\) has an empty feature name; leave it out"),
         ([1, 2], r"Names of vertices must be text; 2 of the level 'feature' are not \(first: 1\)"),
     ],
 )
 def test_vertices_that_are_no_names(names, says):
     with pytest.raises(InvalidGraph, match=says):
         as_vertices({"rna": names, "atac": ["p"]})
+
+
+def test_a_modality_without_a_name():
+    with pytest.raises(InvalidGraph, match=r"The vertex \('', 'a'\) has an empty modality name"):
+        as_vertices({"": ["a"], "atac": ["p"]})
 
 
 @pytest.mark.parametrize("column", ["source", "weight"])
