@@ -15,7 +15,7 @@ from typing import TextIO
 import pandas as pd
 
 from multiome.errors import InvalidGraph, listed, nearest
-from multiome.graph.coordinates import COLUMNS
+from multiome.graph.coordinates import COLUMNS, as_text
 from multiome.graph.findings import Findings
 from multiome.graph.gtf import read_gtf
 from multiome.graph.gtf_line import looks_like_gtf
@@ -118,5 +118,5 @@ def complete(table: pd.DataFrame, source: str) -> pd.DataFrame:
         raise InvalidGraph(f"{source} has columns, but no gene.")
     table = table.reset_index(drop=True)
     for name in IDENTIFIERS:
-        table[name] = table[name].fillna("").astype(str) if name in table.columns else ""
+        table[name] = as_text(table[name]) if name in table.columns else ""
     return table.assign(strand=table.get("strand", "."))[GENE_COLUMNS]

@@ -31,6 +31,11 @@ def written_chromosomes(names: pd.Series | pd.Index) -> np.ndarray:
     return _each(names, _written)
 
 
+def as_text(column: pd.Series) -> pd.Series:
+    """Values as text, ``""`` where one is missing; also of a categorical column."""
+    return column.astype(str).where(column.notna(), "")
+
+
 def _each(names: pd.Series | pd.Index, change: Callable[[object], str]) -> np.ndarray:
     codes, unique = pd.factorize(pd.Series(names).astype(object))
     changed = np.array([*(change(name) for name in unique), ""], dtype=object)

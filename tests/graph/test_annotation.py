@@ -79,6 +79,14 @@ def test_a_data_frame_may_lack_what_is_optional():
     assert found.iloc[0].tolist() == ["1", 5, 9, "", "A", "."]
 
 
+def test_categorical_columns_are_read_as_text():
+    table = pd.DataFrame(
+        {"chrom": ["1", "2"], "chromStart": 5, "chromEnd": 9, "gene_id": ["A", None], "gene_name": "B"}
+    )
+    found = read_genes(table.astype({"chrom": "category", "gene_id": "category", "gene_name": "category"}))
+    assert found[["gene_name", "gene_id"]].to_numpy().tolist() == [["B", "A"], ["B", ""]]
+
+
 @pytest.mark.parametrize(
     "columns", [["chrom", "start", "end", "gene_name"], ["chrom", "chromStart", "chromEnd", "symbol"]]
 )
