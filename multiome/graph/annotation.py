@@ -15,6 +15,7 @@ from typing import TextIO
 import pandas as pd
 
 from multiome.errors import InvalidGraph, listed, nearest
+from multiome.graph.checks import check_once
 from multiome.graph.coordinates import COLUMNS, as_text
 from multiome.graph.findings import Findings
 from multiome.graph.gtf import read_gtf
@@ -103,8 +104,9 @@ def complete(table: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises
     ------
     InvalidGraph
-        If a needed column is missing, or there is no gene.
+        If a needed column is missing, a column occurs twice, or there is no gene.
     """
+    check_once(table, GENE_COLUMNS, what=source)
     missing = [name for name in COLUMNS if name not in table.columns]
     if not any(name in table.columns for name in IDENTIFIERS):
         missing.append("gene_name (or gene_id)")

@@ -10,10 +10,11 @@ import pandas as pd
 
 from multiome.errors import InvalidGraph, MultiomeWarning, check_whole
 from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
-from multiome.graph.checks import DTYPES, check_vertices
-from multiome.graph.coordinates import NAME, any_strand
+from multiome.graph.checks import DTYPES, check_once, check_vertices
+from multiome.graph.coordinates import COLUMNS, NAME, any_strand
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
+from multiome.graph.gene_match import VAR_IDS, VAR_NAMES
 from multiome.graph.intervals import decay, near
 from multiome.graph.parts import Parts
 from multiome.graph.places import place_features, place_genes
@@ -47,13 +48,16 @@ def genome_edges(
     Raises
     ------
     InvalidGraph
-        If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
+        If a column occurs twice, coordinates are missing or impossible, the genomes do not fit, the two are swapped, or
+        there is no edge.
     """
     check_keys(keys)
     reach = 0 if window is None else check_whole("window", window, least=0)
     promoter = check_whole("promoter", promoter, least=0)
     signs = check_signs(signs, keys[1])
     var, other = feature_table(rna, keys[0]), feature_table(atac, keys[1])
+    for table, key in ((var, keys[0]), (other, keys[1])):
+        check_once(table, [*COLUMNS, "strand", *VAR_IDS, *VAR_NAMES], what=f"{key}: `.var`")
     check_order(var, other, keys)
     vertices = blocks([(keys[0], var.index), (keys[1], other.index)])
     check_vertices(vertices)

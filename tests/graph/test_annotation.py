@@ -87,6 +87,12 @@ def test_categorical_columns_are_read_as_text():
     assert found[["gene_name", "gene_id"]].to_numpy().tolist() == [["B", "A"], ["B", ""]]
 
 
+def test_a_column_that_occurs_twice(gene_table):
+    twice = pd.concat([gene_table, gene_table[["chromStart"]]], axis=1)
+    with pytest.raises(InvalidGraph, match="`genes` has several columns of the name 'chromStart'; drop or rename"):
+        read_genes(twice)
+
+
 @pytest.mark.parametrize(
     "columns", [["chrom", "start", "end", "gene_name"], ["chrom", "chromStart", "chromEnd", "symbol"]]
 )

@@ -219,6 +219,25 @@ def test_keys_that_do_not_tell_an_order_are_taken(genes, peaks, keys):
     assert len(from_genome(genes, peaks("chr1:10000-10100"), keys=keys).edges) == 1
 
 
+@pytest.mark.parametrize("column", ["chrom", "chromStart", "strand", "gene_ids"])
+def test_a_column_of_genes_that_occurs_twice(genes, gene_table, peaks, column):
+    genes["gene_ids"] = gene_table["gene_id"].to_numpy()
+    twice = pd.concat([genes, genes[[column]]], axis=1)
+    with pytest.raises(InvalidGraph, match=rf"rna: `\.var` has several columns of the name '{column}'"):
+        from_genome(twice, peaks("chr1:10000-10100"), genes=gene_table)
+
+
+def test_a_column_of_peaks_that_occurs_twice(genes, peaks):
+    atac = peaks("chr1:10000-10100").assign(chrom="chr1", chromStart=10_000, chromEnd=10_100)
+    with pytest.raises(InvalidGraph, match=r"atac: `\.var` has several columns of the name 'chrom'"):
+        from_genome(genes, pd.concat([atac, atac[["chrom"]]], axis=1))
+
+
+def test_a_column_that_is_not_read_may_occur_twice(genes, peaks):
+    twice = pd.concat([genes.assign(note="a"), genes.assign(note="b")[["note"]]], axis=1)
+    assert len(from_genome(twice, peaks("chr1:10000-10100")).edges) == 1
+
+
 def test_what_is_no_modality(genes, small):
     with pytest.raises(InvalidGraph, match=r"rna: give one modality, as in mdata\['rna'\], not the whole MuData"):
         from_genome(small.mdata, genes)

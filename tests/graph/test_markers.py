@@ -263,6 +263,12 @@ def test_tables_that_will_not_do(table, message):
         inspect.unwrap(marker_edges)(["CD4"], ["CD4"], table=table)
 
 
+def test_a_column_of_a_table_that_occurs_twice():
+    twice = pd.concat([pairs(("CD4", "CD4")), pairs(("CD4", "CD8A"))[["gene"]]], axis=1)
+    with pytest.raises(MultiomeError, match="`table` has several columns of the name 'gene'; drop or rename"):
+        marker_edges(["CD4"], ["CD4"], table=twice)
+
+
 def test_table_without_rows_changes_nothing():
     assert found(["CD4"], ["CD4"], table=pairs()) == found(["CD4"], ["CD4"])
 
