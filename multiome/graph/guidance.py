@@ -219,7 +219,8 @@ class GuidanceGraph:
         FileNotFoundError
             If there is no such file.
         InvalidGraph
-            If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
+            If a column occurs twice, ``window`` or ``promoter`` is above 10**8, coordinates are missing or impossible,
+            the genomes do not fit, the two are swapped, or there is no edge.
 
         References
         ----------

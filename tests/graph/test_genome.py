@@ -9,7 +9,7 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning
-from multiome.graph.genome import METHYLATION_KEYS, PLACE_KEYS, RNA_KEYS
+from multiome.graph.genome_arguments import METHYLATION_KEYS, PLACE_KEYS, RNA_KEYS
 from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION
 from multiome.modalities.rna import RNA
@@ -188,6 +188,18 @@ def test_duplicated_names(genes, peaks):
 def test_impossible_arguments(genes, peaks, given, says):
     with pytest.raises(MultiomeError, match=says):
         from_genome(genes, peaks("chr1:10000-10100"), **given)
+
+
+@pytest.mark.parametrize("value", [10**8 + 1, 10**15, 2**63])
+@pytest.mark.parametrize(("name", "usual"), [("window", "150_000"), ("promoter", "2_000")])
+def test_more_bases_than_chromosomes_have(genes, peaks, name, usual, value):
+    says = rf"`{name}` must be at most 100,000,000 base pairs.*got {value:,}; a usual one is {usual}"
+    with pytest.raises(InvalidGraph, match=says):
+        from_genome(genes, peaks("chr1:10000-10100"), **{name: value})
+
+
+def test_the_widest_window_joins_all_on_a_chromosome(genes, peaks):
+    assert len(from_genome(genes, peaks("chr1:10000-10100", "chr2:900000-900100"), window=10**8).edges) == 3
 
 
 def test_swapped_genes_and_peaks(genes, gene_table, peaks):
