@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiome.errors import InvalidPairing, MultiomeError, UnknownName
+import multiome as mo
+from multiome.errors import InvalidPairing, MultiomeError, MultiomeWarning, UnknownName
 from multiome.graph.markers import TABLE, curated, look_up, marker_edges
 from multiome.graph.protein_names import kind, simplified
 
@@ -267,6 +268,21 @@ def test_a_column_of_a_table_that_occurs_twice():
     twice = pd.concat([pairs(("CD4", "CD4")), pairs(("CD4", "CD8A"))[["gene"]]], axis=1)
     with pytest.raises(MultiomeError, match="`table` has several columns of the name 'gene'; drop or rename"):
         marker_edges(["CD4"], ["CD4"], table=twice)
+
+
+@pytest.mark.parametrize("column", ["weight", "Sign", "weigth"])
+def test_a_table_of_proteins_has_no_weights_or_signs(column):
+    table = pairs(("CD4", "CD4")).assign(**{column: -1})
+    with pytest.warns(
+        MultiomeWarning, match=rf"`table`: the column '{column}' is not read\. .*GuidanceGraph\.from_table"
+    ) as caught:
+        graph = mo.GuidanceGraph.from_markers(["CD4"], ["CD4"], table=table)
+    assert str(caught[0].message) in graph.report
+
+
+def test_other_columns_of_a_table_of_proteins_are_not_mentioned():
+    table = pairs(("CD4", "CD4")).assign(clone="RPA-T4", lot=1)
+    assert len(mo.GuidanceGraph.from_markers(["CD4"], ["CD4"], table=table).report) == 1
 
 
 def test_table_without_rows_changes_nothing():

@@ -1,11 +1,13 @@
 """Graphs of tables with names."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import multiome as mo
-from multiome.errors import InvalidGraph, UnknownName
+from multiome.errors import InvalidGraph, MultiomeWarning, UnknownName
 from multiome.graph.table import as_vertices
 
 NAMES = ["source_modality", "source", "target_modality", "target"]
@@ -34,6 +36,25 @@ def test_an_edge_twice_in_either_direction_keeps_the_larger_weight():
     )
     assert graph.edges["weight"].tolist() == [np.float32(0.9)]
     assert graph.edges["distance"].tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"), [("weigth", "weight"), ("Sign", "sign"), ("Distance ", "distance"), ("weights", "weight")]
+)
+def test_a_misspelt_column_is_mentioned(column, meant):
+    says = f"The table: the column {column!r} is not read. Did you mean {meant!r}?"
+    with pytest.warns(MultiomeWarning, match=re.escape(says)):
+        graph = mo.GuidanceGraph.from_table(named(ROW).assign(**{column: 1}))
+    assert graph.report == (says,)
+
+
+def test_columns_of_the_user_are_not_mentioned():
+    table = named(ROW, note="x", p_value=0.5, tissue="blood", gene_id="E1").assign(**{"3": 4}).rename(columns={"3": 3})
+    assert mo.GuidanceGraph.from_table(table).report == ()
+
+
+def test_what_resembles_a_column_that_is_there_is_not_mentioned():
+    assert mo.GuidanceGraph.from_table(named(ROW, weight=0.5, weights=0.5)).report == ()
 
 
 def test_self_loops_are_left_out_and_mentioned():
