@@ -40,6 +40,7 @@ HUMAN = {
     "IGHG1 IGHG2 IGHG3 IGHG4": "IgG Fc ; anti-human IgG Fc ; anti-human IgG",
     "IGKC": "Ig light chain κ ; Ig light chain kappa",
     "CD274": "CD274 ; PD-L1 ; PDL1 ; CD274_CTTGTACC ; PD-L1 (CD274) ; B7-H1 (PD-L1)",
+    "CD80 CD86": "CD80/86 ; CD80/CD86 ; ADT_CD80/86_A0001",
     "PDCD1": "CD279 ; PD-1 ; PD1 (CD279) ; CD279 (PD-1)",
     "HLA-DRA HLA-DRB1 HLA-DRB5": "HLA-DR ; HLA.DR ; HLA-DR_L243 ; MHCII (HLA-DR) ; HLA-DR|CD74|AHS0035|pAbO",
     "HLA-A HLA-B HLA-C": "HLA-A,B,C ; HLA-A-B-C ; HLA.A.B.C ; HLA-ABC",
