@@ -111,7 +111,8 @@ def complete(table: pd.DataFrame, source: str) -> pd.DataFrame:
     if not any(name in table.columns for name in IDENTIFIERS):
         missing.append("gene_name (or gene_id)")
     if missing:
-        hint = "".join(nearest(name, table.columns) for name in missing[:1])
+        headless = any(str(name).strip().isdigit() for name in table.columns)
+        hint = " Its first line holds data, no names of columns." if headless else nearest(missing[0], table.columns)
         raise InvalidGraph(
             f"{source} lacks the columns {listed(missing)}; it has {listed(table.columns)}.{hint} Coordinates are "
             "0-based and half-open; rename what is there (of a BED file, name the columns), or pass a GTF or GFF3 file."

@@ -108,6 +108,17 @@ def test_a_bed_file_without_header_is_told_to_name_its_columns(file):
         read_genes(file("chr1\t5\t9\tAAA\nchr1\t50\t90\tBBB\n", "g.bed"))
 
 
+def test_a_file_without_header_is_not_offered_its_first_line_as_names(file):
+    with pytest.raises(InvalidGraph, match="Its first line holds data, no names") as error:
+        read_genes(file("chr1\t5\t9\tAAA\nchr1\t50\t90\tBBB\n", "g.bed"))
+    assert "Did you mean" not in str(error.value)
+
+
+def test_a_misspelt_column_is_offered():
+    with pytest.raises(InvalidGraph, match="Did you mean 'chrom_start'"):
+        read_genes(pd.DataFrame(columns=["chrom", "chrom_start", "chromEnd", "gene_name"]))
+
+
 def test_a_table_without_rows(file):
     with pytest.raises(InvalidGraph, match="has columns, but no gene"):
         read_genes(file(TABLE.partition("\n")[0] + "\n", "g.tsv"))

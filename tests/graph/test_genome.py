@@ -145,6 +145,24 @@ def test_no_coordinates_anywhere(genes, peaks):
         from_genome(genes, peaks("peak1"))
 
 
+def test_columns_without_a_place_are_told_though_names_have_one(genes, peaks):
+    atac = peaks("chr1:10000-10100").assign(chrom="chr1", chromStart=-1, chromEnd=-1)
+    says = r"atac: no feature has coordinates: in each row of `\.var`, `chrom` is empty, or .* is NaN or -1.*\. Fill"
+    with pytest.raises(InvalidGraph, match=says):
+        from_genome(genes, atac)
+
+
+def test_columns_of_genes_without_a_place_are_told(genes, peaks):
+    with pytest.raises(InvalidGraph, match=r"rna: no gene has coordinates: in each row of `\.var`, `chrom` is"):
+        from_genome(genes.assign(chromStart=np.nan), peaks("chr1:10000-10100"))
+
+
+def test_genes_that_are_found_but_have_no_place(genes, gene_table, peaks):
+    says = r"rna: 4 of the 4 genes \('AAA', .*\) are in `genes`, but none of them has a place there"
+    with pytest.raises(InvalidGraph, match=says):
+        from_genome(genes, peaks("chr1:10000-10100"), genes=gene_table.assign(chromStart=np.nan))
+
+
 def test_genes_of_another_species(genes, gene_table, peaks):
     mouse = gene_table.assign(gene_name=gene_table["gene_name"].str.lower(), gene_id=["M1", "M2", "M3", "M4"])
     bare = pd.DataFrame(index=genes.index)

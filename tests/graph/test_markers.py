@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import multiome as mo
-from multiome.errors import InvalidPairing, MultiomeError, MultiomeWarning, UnknownName
+from multiome.errors import InvalidGraph, InvalidPairing, MultiomeError, MultiomeWarning, UnknownName
 from multiome.graph.markers import TABLE, curated, look_up, marker_edges
 from multiome.graph.protein_names import kind, simplified
 
@@ -284,6 +284,11 @@ def test_a_table_of_proteins_has_no_weights_or_signs(column):
 def test_other_columns_of_a_table_of_proteins_are_not_mentioned():
     table = pairs(("CD4", "CD4")).assign(clone="RPA-T4", lot=1)
     assert len(mo.GuidanceGraph.from_markers(["CD4"], ["CD4"], table=table).report) == 1
+
+
+def test_a_single_name_is_no_list_of_names():
+    with pytest.raises(InvalidGraph, match=r"rna: got the text 'CD4'.* a list of them, such as \['CD4'\]"):
+        mo.GuidanceGraph.from_markers("CD4", ["CD4"])
 
 
 def test_table_without_rows_changes_nothing():
