@@ -20,7 +20,7 @@ def links(
     out: Path,
     source: str = "atac",
     target: str = "rna",
-    window: int | None = None,
+    window: float | None = None,
     q: float | None = None,
     motifs: Path | None = None,
     overwrite: bool = False,
@@ -53,15 +53,16 @@ def links(
     check_output(out, overwrite=overwrite, inputs=inputs)
     if motifs is not None:
         suffix_of(motifs, option="--motifs", known=tuple(SEPARATORS))
-    if window is not None and window < 0:
-        raise UsageError(f"--window is a number of base pairs and must be at least 0, got {window:,}.")
+    if window is not None and (window < 0 or window % 1):
+        wanted = "at least 0" if window < 0 else "whole"
+        raise UsageError(f"--window is a number of base pairs and must be {wanted}, got {window:,g}.")
     if q is not None and not 0 < q <= 1:
         raise UsageError(f"--q is a false discovery rate and must be above 0 and at most 1, got {q:g}.")
     check_inputs(*inputs)
     from multiome.api import Multiome
 
     hits = None if motifs is None else read_motifs(motifs)  # first: they are small, and may be damaged
-    found = Multiome.load(model).links(source, target, window=window)
+    found = Multiome.load(model).links(source, target, window=None if window is None else int(window))
     if hits is not None:
         rows = found.regulons(hits, q=q)
         write_table(rows, out, overwrite=overwrite)

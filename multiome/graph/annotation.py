@@ -8,20 +8,24 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import pandas as pd
 
 from multiome.errors import InvalidGraph, listed, nearest
-from multiome.graph.coordinates import COLUMNS
-from multiome.graph.gtf import looks_like_gtf, read_gtf
+from multiome.graph.checks import check_once
+from multiome.graph.coordinates import COLUMNS, as_text
+from multiome.graph.findings import Findings
+from multiome.graph.gtf import read_gtf
+from multiome.graph.gtf_line import looks_like_gtf
 
 IDENTIFIERS = ["gene_name", "gene_id"]
 GENE_COLUMNS = [*COLUMNS, *IDENTIFIERS, "strand"]
 
 
-def read_genes(genes: object) -> pd.DataFrame:
+def read_genes(genes: object, findings: Findings) -> pd.DataFrame:
     """A table of genes, 0-based and half-open.
 
     Parameters
@@ -30,6 +34,8 @@ def read_genes(genes: object) -> pd.DataFrame:
         A `DataFrame`, or the path of a GTF, GFF3, TSV or CSV file, gzipped or not; the content decides which. Tables
         have ``chrom``, ``chromStart``, ``chromEnd`` (0-based, half-open), ``gene_name`` or ``gene_id`` or both, and
         ``strand`` if known.
+    findings
+        Told where a file may have been cut short.
 
     Returns
     -------
@@ -59,8 +65,7 @@ def read_genes(genes: object) -> pd.DataFrame:
     if not head:
         raise InvalidGraph(f"{path} holds no genes: it is empty, or has comments only.")
     if looks_like_gtf(head):
-        with opened(path) as file:
-            return complete(read_gtf(file, str(path)), str(path))
+        return complete(read_gtf(partial(opened, path), str(path), findings), str(path))
     with opened(path) as file:
         separator = "\t" if "\t" in head else ","
         try:
@@ -83,7 +88,7 @@ def opened(path: Path) -> Iterator[TextIO]:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         try:
-            with io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8") as text:
+            with io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if zipped else raw, encoding="utf-8-sig") as text:
                 yield text
         except UnicodeDecodeError as error:
             raise InvalidGraph(
@@ -99,13 +104,15 @@ def complete(table: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises
     ------
     InvalidGraph
-        If a needed column is missing, or there is no gene.
+        If a needed column is missing, a column occurs twice, or there is no gene.
     """
+    check_once(table, GENE_COLUMNS, what=source)
     missing = [name for name in COLUMNS if name not in table.columns]
     if not any(name in table.columns for name in IDENTIFIERS):
         missing.append("gene_name (or gene_id)")
     if missing:
-        hint = "".join(nearest(name, table.columns) for name in missing[:1])
+        headless = any(str(name).strip().isdigit() for name in table.columns)
+        hint = " Its first line holds data, no names of columns." if headless else nearest(missing[0], table.columns)
         raise InvalidGraph(
             f"{source} lacks the columns {listed(missing)}; it has {listed(table.columns)}.{hint} Coordinates are "
             "0-based and half-open; rename what is there (of a BED file, name the columns), or pass a GTF or GFF3 file."
@@ -114,5 +121,5 @@ def complete(table: pd.DataFrame, source: str) -> pd.DataFrame:
         raise InvalidGraph(f"{source} has columns, but no gene.")
     table = table.reset_index(drop=True)
     for name in IDENTIFIERS:
-        table[name] = table[name].fillna("").astype(str) if name in table.columns else ""
+        table[name] = as_text(table[name]) if name in table.columns else ""
     return table.assign(strand=table.get("strand", "."))[GENE_COLUMNS]

@@ -21,7 +21,7 @@ def check_vertices(vertices: pd.MultiIndex) -> None:
     Raises
     ------
     InvalidGraph
-        If they are not, or a name is missing or no text.
+        If they are not, or a name is missing, empty or no text.
     """
     if not isinstance(vertices, pd.MultiIndex) or list(vertices.names) != LEVELS:
         found = f"levels {list(vertices.names)}" if isinstance(vertices, pd.MultiIndex) else type(vertices).__name__
@@ -29,12 +29,16 @@ def check_vertices(vertices: pd.MultiIndex) -> None:
     if any((codes < 0).any() for codes in vertices.codes):
         raise InvalidGraph("A vertex has no modality or no feature name (NaN); leave it out, or name it.")
     for level, codes, names in zip(LEVELS, vertices.codes, vertices.levels, strict=True):
-        other = [name for name in names[np.unique(codes)] if not isinstance(name, str)]
+        used = names[np.unique(codes)]
+        other = [name for name in used if not isinstance(name, str)]
         if other:
             raise InvalidGraph(
                 f"Names of vertices must be text; {len(other):,} of the level {level!r} are not (first: {other[0]!r}). "
                 "Write them as text, as `str` does."
             )
+        if empty := [name for name in used if not name.strip()]:
+            first = vertices[vertices.get_level_values(level).isin(empty)][0]
+            raise InvalidGraph(f"The vertex {first} has an empty {level} name; leave it out, or name it.")
     twice = vertices[vertices.duplicated()].unique()
     if len(twice):
         raise InvalidGraph(

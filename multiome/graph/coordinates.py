@@ -31,6 +31,11 @@ def written_chromosomes(names: pd.Series | pd.Index) -> np.ndarray:
     return _each(names, _written)
 
 
+def as_text(column: pd.Series) -> pd.Series:
+    """Values as text, ``""`` where one is missing; also of a categorical column."""
+    return column.astype(str).where(column.notna(), "")
+
+
 def _each(names: pd.Series | pd.Index, change: Callable[[object], str]) -> np.ndarray:
     codes, unique = pd.factorize(pd.Series(names).astype(object))
     changed = np.array([*(change(name) for name in unique), ""], dtype=object)
@@ -131,11 +136,22 @@ def _positions(column: pd.Series, needed: np.ndarray, *, what: str) -> np.ndarra
 
 def _strands(column: pd.Series, *, what: str) -> np.ndarray:
     codes, unique = pd.factorize(column.astype(object))
-    known = [STRANDS.get(re.sub(r"\.0$", "", str(value).strip()).lower()) for value in unique]
+    known = [STRANDS.get(_strand_word(value)) for value in unique]
     if None in known:
         other = [value for value, strand in zip(unique, known, strict=True) if strand is None]
         raise InvalidGraph(f"{what}: `strand` must be '+', '-' or '.' (not known), got {listed(other, most=3)}.")
     return np.array([*known, "."], dtype=object)[codes]
+
+
+def _strand_word(value: object) -> str:
+    return re.sub(r"\.0$", "", str(value).strip()).lower()
+
+
+def any_strand(table: pd.DataFrame) -> bool:
+    """Whether a table says of any feature that it is on ``+`` or ``-``."""
+    if "strand" not in table.columns:
+        return False
+    return any(STRANDS.get(_strand_word(value)) in ("+", "-") for value in table["strand"].unique())
 
 
 def compare_names(places: pd.DataFrame, names: pd.Index, *, what: str, findings: Findings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from multiome.errors import InvalidGraph
+
+LIKE_A_PATH = re.compile(r"[/\\]|\.(h5|h5ad|h5mu|zarr|loom|csv|tsv|txt|gz)$", re.IGNORECASE)
 
 
 def feature_table(data: Any, key: str) -> pd.DataFrame:
@@ -24,6 +27,11 @@ def feature_table(data: Any, key: str) -> pd.DataFrame:
         table = data
     elif hasattr(data, "mod"):
         raise InvalidGraph(f"{key}: give one modality, as in mdata[{key!r}], not the whole MuData.")
+    elif isinstance(data, str) and not LIKE_A_PATH.search(data):
+        raise InvalidGraph(
+            f"{key}: got the text {data!r}; give AnnData, its `.var`, or names of features as a list of them, such as "
+            f"{[data]!r}."
+        )
     elif isinstance(data, str | os.PathLike):
         raise InvalidGraph(
             f"{key}: got the path {str(data)!r}; read it first, with mudata.read_h5mu or anndata.read_h5ad."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multiome.graph.coordinates import plain_chromosomes
+from multiome.graph.coordinates import as_text, plain_chromosomes
 
 VERSION = r"^(ENS\w*?\d{6,})\.\d+"
 VAR_IDS, VAR_NAMES = ("gene_id", "gene_ids"), ("gene_name", "gene_names", "gene_symbols")
@@ -47,7 +47,7 @@ def match_genes(var: pd.DataFrame, annotation: pd.DataFrame) -> Match:
             left = row < 0
             if wanted is None or not left.any():
                 continue
-            keys, query = (unversioned(s) if shorten else s for s in (known, wanted.fillna("").astype(str)))
+            keys, query = (unversioned(s) if shorten else s for s in (known, as_text(wanted)))
             found, again = look_up(query.to_numpy()[left], keys)
             row[left] = found
             by_id[left] = is_id & (found >= 0)

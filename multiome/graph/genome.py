@@ -8,20 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from multiome.errors import InvalidGraph, MultiomeWarning, check_whole
+from multiome.errors import MultiomeWarning
 from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
-from multiome.graph.checks import DTYPES, check_vertices
-from multiome.graph.coordinates import NAME
+from multiome.graph.checks import DTYPES, check_once, check_vertices
+from multiome.graph.coordinates import COLUMNS
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
+from multiome.graph.gene_match import VAR_IDS, VAR_NAMES
+from multiome.graph.genome_arguments import check_bases, check_order, check_signs
 from multiome.graph.intervals import decay, near
 from multiome.graph.parts import Parts
 from multiome.graph.places import place_features, place_genes
 from multiome.graph.table import blocks
 from multiome.graph.vertex_places import place_vertices
-
-METHYLATION_KEYS = {"met", "meth", "methylation", "dnam", "bs"}
-"""Keys (in any case) whose features silence the genes at whose promoters they lie."""
 
 
 def genome_edges(
@@ -41,13 +40,16 @@ def genome_edges(
     Raises
     ------
     InvalidGraph
-        If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
+        If a column occurs twice, ``window`` or ``promoter`` is too large, coordinates are missing or impossible, the
+        genomes do not fit, the two are swapped, or there is no edge.
     """
     check_keys(keys)
-    reach = 0 if window is None else check_whole("window", window, least=0)
-    promoter = check_whole("promoter", promoter, least=0)
+    reach = 0 if window is None else check_bases("window", window, usual="150_000")
+    promoter = check_bases("promoter", promoter, usual="2_000")
     signs = check_signs(signs, keys[1])
     var, other = feature_table(rna, keys[0]), feature_table(atac, keys[1])
+    for table, key in ((var, keys[0]), (other, keys[1])):
+        check_once(table, [*COLUMNS, "strand", *VAR_IDS, *VAR_NAMES], what=f"{key}: `.var`")
     check_order(var, other, keys)
     vertices = blocks([(keys[0], var.index), (keys[1], other.index)])
     check_vertices(vertices)
@@ -73,36 +75,3 @@ def genome_edges(
     for sentence in findings.warnings:
         warnings.warn(sentence, MultiomeWarning, stacklevel=3)
     return Parts(vertices, edges, tuple(findings.sentences), places)
-
-
-def check_order(genes: pd.DataFrame, features: pd.DataFrame, keys: tuple[str, str]) -> None:
-    """Genes come first.
-
-    Raises
-    ------
-    InvalidGraph
-        If the first are named by intervals, as peaks are, and on no strand, and the second are named otherwise.
-    """
-    first, second = (table.index.str.match(NAME.pattern) for table in (genes, features))
-    if first.mean() > 0.5 > second.mean() and "strand" not in genes.columns:
-        raise InvalidGraph(
-            f"The first features, of {keys[0]!r}, are named as peaks are ({genes.index[first][0]!r}), the second, of "
-            f"{keys[1]!r}, as genes are ({features.index[~second][0]!r}). Swap them: genes come first, as in "
-            'from_genome(mdata["rna"], mdata["atac"], keys=("rna", "atac")).'
-        )
-
-
-def check_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:
-    """Signs at promoters and in gene bodies; by default those of the kind of features.
-
-    Raises
-    ------
-    InvalidGraph
-        If they are not two of -1, 0 and 1, or both are 0.
-    """
-    if signs is None:
-        return (-1, 0) if key.lower() in METHYLATION_KEYS else (1, 1)
-    pair = tuple(signs) if isinstance(signs, tuple | list) else ()
-    if len(pair) != 2 or not all(sign in (-1, 0, 1) for sign in pair) or not any(pair):
-        raise InvalidGraph(f"`signs` must be two of -1, 0 and 1 (promoter, body), not both 0, got {signs!r}.")
-    return int(pair[0]), int(pair[1])

@@ -145,7 +145,8 @@ class GuidanceGraph:
         table
             One edge per row: ``source_modality``, ``source``, ``target_modality``, ``target``; and if there, ``weight``
             in (0, 1] (else 1), ``sign`` 1 or -1 (else 1), ``distance`` in base pairs (else NaN). The direction does not
-            matter; an edge that occurs twice keeps its larger weight; self-loops are left out.
+            matter; an edge that occurs twice keeps its larger weight; self-loops are left out. Other columns are not
+            read; names close to those of the optional ones are mentioned.
         vertices
             All features, also those without an edge, as (modality, feature) or by modality; without it those that the
             table names.
@@ -219,7 +220,8 @@ class GuidanceGraph:
         FileNotFoundError
             If there is no such file.
         InvalidGraph
-            If coordinates are missing or impossible, the genomes do not fit, the two are swapped, or there is no edge.
+            If a column occurs twice, ``window`` or ``promoter`` is above 10**8, coordinates are missing or impossible,
+            the genomes do not fit, the two are swapped, or there is no edge.
 
         References
         ----------
@@ -248,8 +250,9 @@ class GuidanceGraph:
         keys
             What the two are called in the `MuData`.
         table
-            Which protein belongs to which gene: a `DataFrame` with the columns ``protein`` and ``gene``. It goes on top
-            of a table of common antibodies: proteins that yours does not name are sought there, then among the genes.
+            Which protein belongs to which gene: a `DataFrame` with the columns ``protein`` and ``gene``; others are not
+            read. It goes on top of a table of common antibodies: proteins that yours does not name are sought there,
+            then among the genes.
 
         Raises
         ------

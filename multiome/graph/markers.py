@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from multiome.errors import InvalidPairing, MultiomeError, listed
+from multiome.graph.checks import check_once
 from multiome.graph.marker_report import Match, marker_notes, nothing_found, table_notes
 from multiome.graph.protein_names import antigens, kind, simplified
 
@@ -133,7 +134,7 @@ def check_table(table: object) -> Entries:
     Raises
     ------
     MultiomeError
-        If it is no table, lacks a column, or has a row without a protein or a gene.
+        If it is no table, lacks a column or has one twice, or has a row without a protein or a gene.
     """
     if table is None:
         return {}
@@ -143,6 +144,7 @@ def check_table(table: object) -> Entries:
         raise MultiomeError(
             f"`table` needs the columns 'protein' and 'gene', and has {listed(table)}: no {lacking[0]!r}."
         )
+    check_once(table, ["protein", "gene"], what="`table`")
     pairs = table[["protein", "gene"]]
     wrong = pairs.index[~pairs.map(lambda value: isinstance(value, str) and bool(value.strip())).all(axis=1)]
     if len(wrong):

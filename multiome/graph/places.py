@@ -14,6 +14,7 @@ from multiome.graph.gene_match import match_genes
 
 FEW_MATCHED = 0.5
 """Share of genes in an annotation below which the two hardly belong together."""
+NO_PLACE = ": in each row of `.var`, `chrom` is empty, or `chromStart` or `chromEnd` is NaN or -1."
 
 
 def place_genes(
@@ -51,6 +52,8 @@ def genes_of_var(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.DataF
     places = places_of(var, findings, key=key)
     n_known = int((places["chrom"] != "").sum())
     if not n_known:
+        if given_in_columns(var):
+            raise InvalidGraph(f"{key}: no gene has coordinates{NO_PLACE} Fill them in, or pass `genes=`.")
         raise InvalidGraph(
             f"{key}: no gene has coordinates. `.var` has the columns {listed(var.columns)}, and names such as "
             f"{listed(var.index, most=3)} are no places. Pass `genes=`: a GTF or GFF3 file or a gene table of the "
@@ -68,9 +71,9 @@ def genes_of_annotation(
     Raises
     ------
     InvalidGraph
-        If no gene is in it.
+        If no gene is in it, or none of those has a place.
     """
-    annotation = read_genes(genes)
+    annotation = read_genes(genes, findings)
     what = "`genes`" if isinstance(genes, pd.DataFrame) else str(genes)
     symbols, ids = annotation["gene_name"], annotation["gene_id"]
     every = places_in_columns(annotation.set_axis(symbols.where(symbols != "", ids)), what=what, findings=findings)
@@ -79,6 +82,11 @@ def genes_of_annotation(
     places.loc[match.row < 0, "chrom"] = ""
     lost = var.index[(places["chrom"] == "").to_numpy()]
     n_found = len(var) - len(lost)
+    if not n_found and (n_known := int((match.row >= 0).sum())):
+        raise InvalidGraph(
+            f"{key}: {n_known:,} of the {len(var):,} genes ({listed(lost[match.row >= 0], most=3)}) are in {what}, but "
+            "none of them has a place there: `chrom` is empty, or `chromStart` or `chromEnd` is NaN or -1."
+        )
     if not n_found:
         raise InvalidGraph(
             f"{key}: none of the {len(var):,} genes ({listed(lost, most=3)}) is in {what}, which has names such as "
@@ -111,6 +119,11 @@ def place_features(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.Dat
     places = places_of(var, findings, key=key)
     known = (places["chrom"] != "").to_numpy()
     if not known.any():
+        if given_in_columns(var):
+            raise InvalidGraph(
+                f"{key}: no feature has coordinates{NO_PLACE} Fill them in; or, where names such as "
+                f"{listed(var.index, most=3)} say the places, as chr1:100-200 does, drop those columns."
+            )
         raise InvalidGraph(
             f"{key}: no feature has coordinates. `.var` has the columns {listed(var.columns)}, and names such as "
             f"{listed(var.index, most=3)} are not like chr1:100-200. Add {', '.join(COLUMNS)} (0-based, half-open)."
@@ -123,9 +136,14 @@ def place_features(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.Dat
     return places[known]
 
 
+def given_in_columns(var: pd.DataFrame) -> bool:
+    """Whether columns say where features lie; else their names do."""
+    return all(name in var.columns for name in COLUMNS)
+
+
 def places_of(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.DataFrame:
     """Places of the columns of ``var``, else of the names; one row per feature."""
-    if not all(name in var.columns for name in COLUMNS):
+    if not given_in_columns(var):
         return places_in_names(var.index)
     places = places_in_columns(var, what=key, findings=findings)
     compare_names(places, var.index, what=key, findings=findings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container, Iterator
+from itertools import pairwise
 
 GREEK = {
     "α": "a", "alpha": "a", "β": "b", "ß": "b", "beta": "b", "γ": "g", "gamma": "g", "δ": "d", "delta": "d",
@@ -24,6 +25,8 @@ _OTHER = re.compile(r"[a-z]|ligand|receptor|like|bound|(v[abgd]|j[ab])\d*")
 # So do these behind names of families: "H-2 Q7" is another than "H-2", and "TCR-2" has lost its Greek letters.
 _OTHER_OF = {"h2": re.compile(r"[a-z]{1,2}\d{0,2}"), "tcr": re.compile(r"\d+")}
 
+_CD = re.compile(r"cd\d+[a-z]?")
+_NUMBER = re.compile(r"[1-9]\d{0,2}[a-z]?(?![^\W_]|[.-][^\W_])", re.IGNORECASE)
 _BRACKET = re.compile(r"[(\[|]")
 _HASHTAG = re.compile(r"(hto|hash|hashtags?|hashing|sampletag|multiseq)[a-z]?\d*|cmo3\d\d")
 _CONTROL = re.compile(r"iso|\w*isotype\w*|(control|controls|ctrl|ctl|blank)\d*|unmapped|nomatch|badstruct")
@@ -65,7 +68,8 @@ def antigens(name: str, known: Container[str]) -> tuple[tuple[str, ...], tuple[s
 
     A name that is known as a whole stands for itself. Else labels before it are dropped (``ADT_``, ``anti-human``),
     and the longest known runs of words are read from left to right; clones, barcodes and remarks behind an antigen
-    are passed over. Words are never cut: CD4 is not found in CD44. Behind an unknown first word only a CD number, or
+    are passed over. A number that a slash joins to a CD antigen is another one: CD80/86 is CD80 and CD86. Words are
+    never cut: CD4 is not found in CD44. Behind an unknown first word only a CD number, or
     what stands in brackets, counts.
     """
     if (whole := simplified(name)) in known:
@@ -100,11 +104,24 @@ def _read(name: str, words: list[re.Match[str]], known: Container[str]) -> Itera
                 run, name[words[first + n_words - 1].end() : follower.start()], follower[0]
             ):
                 yield run, in_brackets
+                shortened = _shortened(name, words[first + n_words - 1 :]) if _CD.fullmatch(run) else []
+                yield from ((text, in_brackets) for text in shortened if text in known)
+                n_words += len(shortened)
             elif not in_brackets:
                 return
         elif first == 0:
             unknown_first = True
         first += max(n_words, 1)
+
+
+def _shortened(name: str, words: list[re.Match[str]]) -> list[str]:
+    """CD antigens behind one, of which only a number is written: 86 in CD80/86, but no clone as 5.1H11."""
+    found = []
+    for before, word in pairwise(words):
+        if name[before.end() : word.start()] != "/" or not _NUMBER.match(name, word.start()):
+            break
+        found.append(f"cd{simplified(word[0])}")
+    return found
 
 
 def _longest_known(name: str, words: list[re.Match[str]], known: Container[str]) -> tuple[str, int]:

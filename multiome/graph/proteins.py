@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from multiome.errors import MultiomeWarning
 from multiome.graph.checks import DTYPES, check_vertices
 from multiome.graph.features import check_keys, feature_table
+from multiome.graph.findings import Findings
 from multiome.graph.markers import marker_edges
 from multiome.graph.parts import Parts
-from multiome.graph.table import blocks, unite
+from multiome.graph.table import OPTIONAL, blocks, unite
+from multiome.graph.unused_columns import warn_of_unread
+
+ADVICE = "Each pair has weight 1 and sign 1; GuidanceGraph.from_table takes edges of other weights and signs."
 
 
 def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.DataFrame | None) -> Parts:
@@ -21,6 +27,11 @@ def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.Da
     vertices = blocks([(keys[0], genes), (keys[1], proteins)])
     check_vertices(vertices)
     found, report = marker_edges(genes, proteins, table=table)
+    findings = Findings(list(report))
+    if table is not None:
+        warn_of_unread(table, OPTIONAL, findings, what="`table`", advice=ADVICE)
     source, target = pd.Index(genes).get_indexer(found["source"]), pd.Index(proteins).get_indexer(found["target"])
     edges = found.assign(source=source, target=target + len(genes), distance=np.nan)
-    return Parts(vertices, unite(edges[list(DTYPES)], vertices), tuple(report))
+    for sentence in findings.warnings:
+        warnings.warn(sentence, MultiomeWarning, stacklevel=3)
+    return Parts(vertices, unite(edges[list(DTYPES)], vertices), tuple(findings.sentences))

@@ -5,12 +5,13 @@ An edge is undirected and is kept once, with ``source < target``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from multiome.errors import InvalidGraph, UnknownName, listed, nearest
+from multiome.errors import InvalidGraph, MultiomeWarning, UnknownName, listed, nearest
 from multiome.graph.checks import (
     DTYPES,
     LEVELS,
@@ -20,9 +21,13 @@ from multiome.graph.checks import (
     check_vertices,
     check_weights,
 )
+from multiome.graph.findings import Findings
 from multiome.graph.parts import Parts
+from multiome.graph.unused_columns import warn_of_misspelt
 from multiome.graph.vertex_places import join_places
 
+OPTIONAL = {"weight": 1.0, "sign": 1, "distance": np.nan}
+"""Columns that a table of edges may lack, and what they are then."""
 ENDS = ["source_modality", "source", "target_modality", "target"]
 
 
@@ -94,15 +99,17 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> Parts:
             f"{', '.join(ENDS)}; weight, sign and distance are optional."
         )
     check_once(table, [*ENDS, *DTYPES], what="The table")
+    findings = Findings()
+    warn_of_misspelt(table, [*ENDS, *OPTIONAL], findings, what="The table")
     if table.empty:
         raise InvalidGraph("The table has no rows, so there is no edge; fit without a graph instead.")
-    unnamed = table[ENDS].isna().any(axis=1)
+    unnamed = table[ENDS].apply(missing_names).any(axis=1)
     if unnamed.any():
         raise InvalidGraph(
             f"{unnamed.sum():,} of {len(table):,} rows miss a name (rows {listed(table.index[unnamed], most=3)}). "
-            "Leave them out, as with `table.dropna()`."
+            "Name them, or leave those rows out."
         )
-    edges = pd.DataFrame({"weight": 1.0, "sign": 1, "distance": np.nan}, index=range(len(table)))
+    edges = pd.DataFrame(OPTIONAL, index=range(len(table)))
     for name in edges.columns.intersection(table.columns):
         edges[name] = table[name].to_numpy()
     check_weights(edges["weight"])
@@ -122,10 +129,19 @@ def edges_of_table(table: pd.DataFrame, vertices: object) -> Parts:
             f"modalities there are {listed(known.unique('modality'))}.{nearest(name, there)}"
         )
     loops = (edges["source"] == edges["target"]).to_numpy()
-    notes = (f"{loops.sum():,} self-loops were left out: every vertex has one anyway.",) if loops.any() else ()
+    if loops.any():
+        findings.say(f"{loops.sum():,} self-loops were left out: every vertex has one anyway.")
     if loops.all():
         raise InvalidGraph(f"All {len(table):,} rows join a feature with itself, so there is no edge.")
-    return Parts(known, unite(edges[~loops], known)[list(DTYPES)], notes)
+    united = unite(edges[~loops], known)[list(DTYPES)]
+    for sentence in findings.warnings:
+        warnings.warn(sentence, MultiomeWarning, stacklevel=3)
+    return Parts(known, united, tuple(findings.sentences))
+
+
+def missing_names(column: pd.Series) -> pd.Series:
+    """Which names are NaN or empty."""
+    return column.isna() | column.isin([name for name in column.unique() if not str(name).strip()])
 
 
 def in_blocks(vertices: pd.MultiIndex) -> pd.MultiIndex:

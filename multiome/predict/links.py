@@ -94,8 +94,10 @@ class Links:
         UnknownName
             If no feature has that name, or no modality that key.
         MultiomeError
-            If both modalities have one, and ``modality`` does not say which.
+            If ``feature`` is not one name, or both modalities have one and ``modality`` does not say which.
         """
+        if not isinstance(feature, str):
+            raise MultiomeError(f"`feature` must be the name of one gene or peak, got {feature!r}; ask one at a time.")
         known = self.features
         if modality is not None and modality not in known:
             raise unknown("modality", modality, list(known))
@@ -219,7 +221,8 @@ class Links:
         Raises
         ------
         MultiomeError
-            If ``motifs`` has neither form or no hit, or ``q`` is not a number above 0 and up to 1.
+            If ``motifs`` has neither form or no hit, ``q`` is not a number above 0 and up to 1, or neither end of the
+            links is a gene.
         UnknownName
             If none of its peaks is linked to a gene.
 
@@ -228,6 +231,11 @@ class Links:
         Simes, Biometrika 73, 751 (1986).
         """
         level = None if q is None else check_level(q)
+        if self.gene_end is None:
+            raise MultiomeError(
+                f"These links of {self.source_modality!r} and {self.target_modality!r} have no gene at either end, so "
+                "motifs in peaks tell no genes of theirs; look for links of RNA and peaks, and ask those."
+            )
         found = regulons(self._gene_first().table, motifs)
         return found if level is None else found[found["q"] <= level].reset_index(drop=True)
 

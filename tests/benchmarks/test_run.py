@@ -92,6 +92,12 @@ def test_page_has_the_markers():
     assert text.index(table.START) < text.index(table.END)
 
 
+def test_rows_of_the_page_stand_below_a_header():
+    lines = table.PAGE.read_text(encoding="utf-8").split("\n")
+    tops = [i for i, line in enumerate(lines) if line.startswith("|") and not lines[i - 1].startswith("|")]
+    assert [lines[i] for i in tops if not lines[i + 1].startswith("|---")] == []
+
+
 def test_absent_data_are_a_reason(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MULTIOME_BENCH_DATA", str(tmp_path))
     real = {name: info.file for name, info in TASKS.items() if info.file is not None}

@@ -73,6 +73,13 @@ def test_options_are_passed_on(write, linked):
     pd.testing.assert_frame_equal(found, expected)
 
 
+@pytest.mark.parametrize("window", ["2e4", "20000.0"])
+def test_a_whole_window_may_be_written_with_an_exponent_or_a_point(write, linked, window):
+    expected = mo.Multiome.load(linked[0] / "m.multiome").links("rna", "atac", window=20_000)
+    found = pd.read_csv(write("l.tsv", f"--source rna --target atac --window {window}"), sep="\t")
+    pd.testing.assert_frame_equal(found, expected.to_dataframe())
+
+
 def test_a_threshold_that_nothing_meets_gives_a_header(write, capsys):
     path = write("l.tsv", "--q 0.000001")
     assert path.read_text().split("\t")[:8] == COLUMNS
@@ -111,6 +118,8 @@ def test_an_output_is_replaced_only_when_asked(run, write, linked, tmp_path, cap
         ("--out l.tsv --motifs {files}/m.tsv", "There is no file {files}/m.tsv"),
         ("--out nowhere/l.tsv", "{here}/nowhere does not exist"),
         ("--out l.tsv --window -5", "--window is a number of base pairs and must be at least 0, got -5."),
+        ("--out l.tsv --window 1.5", "--window is a number of base pairs and must be whole, got 1.5."),
+        ("--out l.tsv --window 1e999", "--window is a number of base pairs and must be whole, got inf."),
         ("--out l.tsv --q 0", "--q is a false discovery rate and must be above 0 and at most 1, got 0."),
         ("--out l.tsv --q 5", "got 5."),
     ],

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from multiome.errors import InvalidGraph
-from multiome.graph.annotation import GENE_COLUMNS, read_genes
+from multiome.graph import annotation
+from multiome.graph.annotation import GENE_COLUMNS
+from multiome.graph.findings import Findings
 
 GTF = """#!genome-build GRCh38
 chr1\tHAVANA\tgene\t11869\t14409\t.\t+\t.\tgene_id "ENSG00000290825.1"; gene_type "lncRNA"; gene_name "DDX11L2";
@@ -22,6 +24,14 @@ GFF3 = """##gff-version 3
 ACGT
 """
 TABLE = "chrom\tchromStart\tchromEnd\tgene_name\tgene_id\tstrand\nchr1\t11868\t14409\tDDX11L2\tENSG00000290825\t+\n"
+
+
+def read_genes(genes) -> pd.DataFrame:
+    """The genes, with nothing found to warn of."""
+    findings = Findings()
+    table = annotation.read_genes(genes, findings)
+    assert not findings.sentences
+    return table
 
 
 @pytest.fixture
@@ -69,6 +79,20 @@ def test_a_data_frame_may_lack_what_is_optional():
     assert found.iloc[0].tolist() == ["1", 5, 9, "", "A", "."]
 
 
+def test_categorical_columns_are_read_as_text():
+    table = pd.DataFrame(
+        {"chrom": ["1", "2"], "chromStart": 5, "chromEnd": 9, "gene_id": ["A", None], "gene_name": "B"}
+    )
+    found = read_genes(table.astype({"chrom": "category", "gene_id": "category", "gene_name": "category"}))
+    assert found[["gene_name", "gene_id"]].to_numpy().tolist() == [["B", "A"], ["B", ""]]
+
+
+def test_a_column_that_occurs_twice(gene_table):
+    twice = pd.concat([gene_table, gene_table[["chromStart"]]], axis=1)
+    with pytest.raises(InvalidGraph, match="`genes` has several columns of the name 'chromStart'; drop or rename"):
+        read_genes(twice)
+
+
 @pytest.mark.parametrize(
     "columns", [["chrom", "start", "end", "gene_name"], ["chrom", "chromStart", "chromEnd", "symbol"]]
 )
@@ -82,6 +106,17 @@ def test_missing_columns_are_named_with_those_that_exist(columns):
 def test_a_bed_file_without_header_is_told_to_name_its_columns(file):
     with pytest.raises(InvalidGraph, match=r"g\.bed lacks the columns 'chrom', .*of a BED file, name the columns"):
         read_genes(file("chr1\t5\t9\tAAA\nchr1\t50\t90\tBBB\n", "g.bed"))
+
+
+def test_a_file_without_header_is_not_offered_its_first_line_as_names(file):
+    with pytest.raises(InvalidGraph, match="Its first line holds data, no names") as error:
+        read_genes(file("chr1\t5\t9\tAAA\nchr1\t50\t90\tBBB\n", "g.bed"))
+    assert "Did you mean" not in str(error.value)
+
+
+def test_a_misspelt_column_is_offered():
+    with pytest.raises(InvalidGraph, match="Did you mean 'chrom_start'"):
+        read_genes(pd.DataFrame(columns=["chrom", "chrom_start", "chromEnd", "gene_name"]))
 
 
 def test_a_table_without_rows(file):
@@ -116,8 +151,9 @@ def test_positions_that_count_from_0(file):
         read_genes(file('chr1\ta\tgene\t0\t9\t.\t+\t.\tgene_id "A";\n'))
 
 
-def test_a_last_line_without_newline_is_whole(file):
-    assert len(read_genes(file(GTF.rstrip("\n")))) == 2
+@pytest.mark.parametrize("text", [GTF.partition("\n")[2], TABLE, TABLE.replace("\t", ",")], ids=["gtf", "tsv", "csv"])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(file, text):
+    assert read_genes(file("\ufeff" + text)).loc[0, "chrom"] == "chr1"
 
 
 def test_no_file_a_folder_nothing_in_it(file, tmp_path):

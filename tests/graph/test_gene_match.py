@@ -1,5 +1,7 @@
 """Which row of an annotation is which gene."""
 
+import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,6 +50,14 @@ def test_a_column_of_identifiers_comes_first(column):
     found = match_genes(var("BBB", "AAA", **{column: ["ENSG00000000003", None]}), ANNOTATION)
     assert found.row.tolist() == [2, 0]
     assert (found.n_by_id, found.n_several) == (1, 0)
+
+
+def test_a_categorical_column_of_identifiers(tmp_path):
+    rna = ad.AnnData(np.ones((1, 3)), var=var("x", "y", "z", gene_ids=["ENSG00000000003", "ENSG00000000003", None]))
+    rna.write_h5ad(tmp_path / "rna.h5ad")  # which makes repeated text categorical
+    found = ad.read_h5ad(tmp_path / "rna.h5ad").var
+    assert isinstance(found["gene_ids"].dtype, pd.CategoricalDtype)
+    assert match_genes(found, ANNOTATION).row.tolist() == [2, 2, -1]
 
 
 def test_a_column_of_names_helps_where_names_were_made_unique():

@@ -9,8 +9,10 @@ import pytest
 
 import multiome as mo
 from multiome.errors import InvalidGraph, MultiomeError, MultiomeWarning
-from multiome.graph.genome import METHYLATION_KEYS
+from multiome.graph.genome_arguments import METHYLATION_KEYS, PLACE_KEYS, RNA_KEYS
+from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION
+from multiome.modalities.rna import RNA
 
 from_genome = mo.GuidanceGraph.from_genome
 
@@ -66,6 +68,11 @@ def test_methylation_silences_at_promoters_only(genes, peaks, linked):
 
 def test_keys_of_methylation_are_those_that_are_recognised():
     assert set(METHYLATION.aliases) == METHYLATION_KEYS
+
+
+def test_keys_of_genes_and_of_places_are_those_that_are_recognised():
+    assert set(RNA.aliases) == RNA_KEYS
+    assert {*METHYLATION.aliases, *ATAC.aliases} == PLACE_KEYS
 
 
 @pytest.mark.parametrize("chrom", ["chr{}", "{}", "Chr{}"])
@@ -138,6 +145,24 @@ def test_no_coordinates_anywhere(genes, peaks):
         from_genome(genes, peaks("peak1"))
 
 
+def test_columns_without_a_place_are_told_though_names_have_one(genes, peaks):
+    atac = peaks("chr1:10000-10100").assign(chrom="chr1", chromStart=-1, chromEnd=-1)
+    says = r"atac: no feature has coordinates: in each row of `\.var`, `chrom` is empty, or .* is NaN or -1.*\. Fill"
+    with pytest.raises(InvalidGraph, match=says):
+        from_genome(genes, atac)
+
+
+def test_columns_of_genes_without_a_place_are_told(genes, peaks):
+    with pytest.raises(InvalidGraph, match=r"rna: no gene has coordinates: in each row of `\.var`, `chrom` is"):
+        from_genome(genes.assign(chromStart=np.nan), peaks("chr1:10000-10100"))
+
+
+def test_genes_that_are_found_but_have_no_place(genes, gene_table, peaks):
+    says = r"rna: 4 of the 4 genes \('AAA', .*\) are in `genes`, but none of them has a place there"
+    with pytest.raises(InvalidGraph, match=says):
+        from_genome(genes, peaks("chr1:10000-10100"), genes=gene_table.assign(chromStart=np.nan))
+
+
 def test_genes_of_another_species(genes, gene_table, peaks):
     mouse = gene_table.assign(gene_name=gene_table["gene_name"].str.lower(), gene_id=["M1", "M2", "M3", "M4"])
     bare = pd.DataFrame(index=genes.index)
@@ -183,6 +208,18 @@ def test_impossible_arguments(genes, peaks, given, says):
         from_genome(genes, peaks("chr1:10000-10100"), **given)
 
 
+@pytest.mark.parametrize("value", [10**8 + 1, 10**15, 2**63])
+@pytest.mark.parametrize(("name", "usual"), [("window", "150_000"), ("promoter", "2_000")])
+def test_more_bases_than_chromosomes_have(genes, peaks, name, usual, value):
+    says = rf"`{name}` must be at most 100,000,000 base pairs.*got {value:,}; a usual one is {usual}"
+    with pytest.raises(InvalidGraph, match=says):
+        from_genome(genes, peaks("chr1:10000-10100"), **{name: value})
+
+
+def test_the_widest_window_joins_all_on_a_chromosome(genes, peaks):
+    assert len(from_genome(genes, peaks("chr1:10000-10100", "chr2:900000-900100"), window=10**8).edges) == 3
+
+
 def test_swapped_genes_and_peaks(genes, gene_table, peaks):
     atac = peaks("peak 1", "chr1:10000-10100", "chr2:11000-11500")
     says = r"of 'rna', are named as peaks are \('chr1:10000-10100'\), the second, of 'atac', as genes are \('AAA'\)"
@@ -192,6 +229,43 @@ def test_swapped_genes_and_peaks(genes, gene_table, peaks):
     loci = genes.set_axis(["chr1:1-2", "chr1:3-4", "chr2:1-2", "chrM:1-2"])  # genes without a name, on known strands
     named = atac.assign(chrom="chr1", chromStart=10_000, chromEnd=10_100).set_axis(["a", "b", "c"])
     assert len(from_genome(loci, named).edges) == 3
+
+
+def test_swapped_peaks_with_a_strand_column_that_knows_none(genes, peaks):
+    atac = peaks("chr1:10000-10100", "chr2:11000-11500").assign(strand=".")
+    with pytest.raises(InvalidGraph, match="Swap them: genes come first"):
+        from_genome(atac, genes)
+
+
+@pytest.mark.parametrize("keys", [("atac", "rna"), ("met", "RNA"), ("peaks", "mine"), ("mine", "GEX")])
+def test_keys_tell_genes_and_peaks_that_are_swapped(genes, keys):
+    atac = pd.DataFrame({"chrom": "chr1", "chromStart": [10_000], "chromEnd": [10_100], "strand": "+"}, index=["a"])
+    with pytest.raises(InvalidGraph, match=r"so peaks or sites come first and genes second\. Swap them"):
+        from_genome(atac, genes, keys=keys)
+
+
+@pytest.mark.parametrize("keys", [("mine", "atac"), ("rna", "mine"), ("rna", "gene"), ("peaks", "atac")])
+def test_keys_that_do_not_tell_an_order_are_taken(genes, peaks, keys):
+    assert len(from_genome(genes, peaks("chr1:10000-10100"), keys=keys).edges) == 1
+
+
+@pytest.mark.parametrize("column", ["chrom", "chromStart", "strand", "gene_ids"])
+def test_a_column_of_genes_that_occurs_twice(genes, gene_table, peaks, column):
+    genes["gene_ids"] = gene_table["gene_id"].to_numpy()
+    twice = pd.concat([genes, genes[[column]]], axis=1)
+    with pytest.raises(InvalidGraph, match=rf"rna: `\.var` has several columns of the name '{column}'"):
+        from_genome(twice, peaks("chr1:10000-10100"), genes=gene_table)
+
+
+def test_a_column_of_peaks_that_occurs_twice(genes, peaks):
+    atac = peaks("chr1:10000-10100").assign(chrom="chr1", chromStart=10_000, chromEnd=10_100)
+    with pytest.raises(InvalidGraph, match=r"atac: `\.var` has several columns of the name 'chrom'"):
+        from_genome(genes, pd.concat([atac, atac[["chrom"]]], axis=1))
+
+
+def test_a_column_that_is_not_read_may_occur_twice(genes, peaks):
+    twice = pd.concat([genes.assign(note="a"), genes.assign(note="b")[["note"]]], axis=1)
+    assert len(from_genome(twice, peaks("chr1:10000-10100")).edges) == 1
 
 
 def test_what_is_no_modality(genes, small):

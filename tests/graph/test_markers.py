@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiome.errors import InvalidPairing, MultiomeError, UnknownName
+import multiome as mo
+from multiome.errors import InvalidGraph, InvalidPairing, MultiomeError, MultiomeWarning, UnknownName
 from multiome.graph.markers import TABLE, curated, look_up, marker_edges
 from multiome.graph.protein_names import kind, simplified
 
@@ -39,6 +40,7 @@ HUMAN = {
     "IGHG1 IGHG2 IGHG3 IGHG4": "IgG Fc ; anti-human IgG Fc ; anti-human IgG",
     "IGKC": "Ig light chain κ ; Ig light chain kappa",
     "CD274": "CD274 ; PD-L1 ; PDL1 ; CD274_CTTGTACC ; PD-L1 (CD274) ; B7-H1 (PD-L1)",
+    "CD80 CD86": "CD80/86 ; CD80/CD86 ; ADT_CD80/86_A0001",
     "PDCD1": "CD279 ; PD-1 ; PD1 (CD279) ; CD279 (PD-1)",
     "HLA-DRA HLA-DRB1 HLA-DRB5": "HLA-DR ; HLA.DR ; HLA-DR_L243 ; MHCII (HLA-DR) ; HLA-DR|CD74|AHS0035|pAbO",
     "HLA-A HLA-B HLA-C": "HLA-A,B,C ; HLA-A-B-C ; HLA.A.B.C ; HLA-ABC",
@@ -261,6 +263,32 @@ def test_names_that_will_not_do(genes, proteins, error, message):
 def test_tables_that_will_not_do(table, message):
     with pytest.raises(MultiomeError, match=message):
         inspect.unwrap(marker_edges)(["CD4"], ["CD4"], table=table)
+
+
+def test_a_column_of_a_table_that_occurs_twice():
+    twice = pd.concat([pairs(("CD4", "CD4")), pairs(("CD4", "CD8A"))[["gene"]]], axis=1)
+    with pytest.raises(MultiomeError, match="`table` has several columns of the name 'gene'; drop or rename"):
+        marker_edges(["CD4"], ["CD4"], table=twice)
+
+
+@pytest.mark.parametrize("column", ["weight", "Sign", "weigth"])
+def test_a_table_of_proteins_has_no_weights_or_signs(column):
+    table = pairs(("CD4", "CD4")).assign(**{column: -1})
+    with pytest.warns(
+        MultiomeWarning, match=rf"`table`: the column '{column}' is not read\. .*GuidanceGraph\.from_table"
+    ) as caught:
+        graph = mo.GuidanceGraph.from_markers(["CD4"], ["CD4"], table=table)
+    assert str(caught[0].message) in graph.report
+
+
+def test_other_columns_of_a_table_of_proteins_are_not_mentioned():
+    table = pairs(("CD4", "CD4")).assign(clone="RPA-T4", lot=1)
+    assert len(mo.GuidanceGraph.from_markers(["CD4"], ["CD4"], table=table).report) == 1
+
+
+def test_a_single_name_is_no_list_of_names():
+    with pytest.raises(InvalidGraph, match=r"rna: got the text 'CD4'.* a list of them, such as \['CD4'\]"):
+        mo.GuidanceGraph.from_markers("CD4", ["CD4"])
 
 
 def test_table_without_rows_changes_nothing():

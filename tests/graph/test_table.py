@@ -1,11 +1,13 @@
 """Graphs of tables with names."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import multiome as mo
-from multiome.errors import InvalidGraph, UnknownName
+from multiome.errors import InvalidGraph, MultiomeWarning, UnknownName
 from multiome.graph.table import as_vertices
 
 NAMES = ["source_modality", "source", "target_modality", "target"]
@@ -36,6 +38,25 @@ def test_an_edge_twice_in_either_direction_keeps_the_larger_weight():
     assert graph.edges["distance"].tolist() == [3]
 
 
+@pytest.mark.parametrize(
+    ("column", "meant"), [("weigth", "weight"), ("Sign", "sign"), ("Distance ", "distance"), ("weights", "weight")]
+)
+def test_a_misspelt_column_is_mentioned(column, meant):
+    says = f"The table: the column {column!r} is not read. Did you mean {meant!r}?"
+    with pytest.warns(MultiomeWarning, match=re.escape(says)):
+        graph = mo.GuidanceGraph.from_table(named(ROW).assign(**{column: 1}))
+    assert graph.report == (says,)
+
+
+def test_columns_of_the_user_are_not_mentioned():
+    table = named(ROW, note="x", p_value=0.5, tissue="blood", gene_id="E1").assign(**{"3": 4}).rename(columns={"3": 3})
+    assert mo.GuidanceGraph.from_table(table).report == ()
+
+
+def test_what_resembles_a_column_that_is_there_is_not_mentioned():
+    assert mo.GuidanceGraph.from_table(named(ROW, weight=0.5, weights=0.5)).report == ()
+
+
 def test_self_loops_are_left_out_and_mentioned():
     graph = mo.GuidanceGraph.from_table(named(("rna", "z", "rna", "z"), ROW, ("rna", "a", "rna", "a")))
     assert len(graph.edges) == 1
@@ -61,6 +82,7 @@ def test_conflicting_signs_name_the_pairs():
         ({"sign": [1, 0]}, r"`sign` must be 1 .* 1 of 2 are neither \(first: '0'\)"),
         ({"sign": ["+", "-"]}, r"2 of 2 are neither \(first: '\+', '-'\)"),
         ({"target": ["p", None]}, r"1 of 2 rows miss a name \(rows '1'\)"),
+        ({"target": ["p", " "]}, r"1 of 2 rows miss a name \(rows '1'\)"),
         ({"distance": [-1, 1]}, r"1 of 2 are not \(first: '-1'\)"),
         ({"distance": ["far", None]}, r"1 of 2 are not \(first: 'far'\)"),
     ],
@@ -93,12 +115,18 @@ def test_vertices_are_all_features_also_those_without_an_edge():
     [
         ("abc", r"`vertices` of 'rna' must be a list of feature names, got 'abc'"),
         (None, r"`vertices` of 'rna' must be a list of feature names, got None"),
+        (["a", ""], r"The vertex \('rna', ''\) has an empty feature name; leave it out"),
         ([1, 2], r"Names of vertices must be text; 2 of the level 'feature' are not \(first: 1\)"),
     ],
 )
 def test_vertices_that_are_no_names(names, says):
     with pytest.raises(InvalidGraph, match=says):
         as_vertices({"rna": names, "atac": ["p"]})
+
+
+def test_a_modality_without_a_name():
+    with pytest.raises(InvalidGraph, match=r"The vertex \('', 'a'\) has an empty modality name"):
+        as_vertices({"": ["a"], "atac": ["p"]})
 
 
 @pytest.mark.parametrize("column", ["source", "weight"])

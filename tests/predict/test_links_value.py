@@ -1,6 +1,7 @@
 """Links as a value: its parts, what is asked of one feature, and what is wrong with what was given."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_names_that_do_not_exist(links):
         links.of("AAA", modality="atac")
     with pytest.raises(UnknownName, match=r"Unknown modality 'atca'; there is 'rna', 'atac'\. Did you mean 'atac'"):
         links.of("AAA", modality="atca")
+
+
+@pytest.mark.parametrize("feature", [["AAA"], np.array(["AAA", "BBB"]), None, 3])
+def test_what_is_no_name(links, feature):
+    with pytest.raises(MultiomeError, match="`feature` must be the name of one gene or peak, got"):
+        inspect.unwrap(mo.Links.of)(links, feature)  # without the checks of types that tests add
+
+
+def test_regulons_need_a_gene_at_one_end(table):
+    links = mo.Links(table, "atac", "prot", gene_end=None)
+    with pytest.raises(MultiomeError, match=r"links of 'atac' and 'prot' have no gene at either end.*of RNA and peaks"):
+        links.regulons(pd.DataFrame({"tf": ["T"], "peak": ["chr2:5-9"]}))
 
 
 def test_a_name_in_both_modalities_needs_one(table):
