@@ -34,6 +34,7 @@ from multiome.predict.learn import learn
 from multiome.predict.links import Links
 from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
+from multiome.predict.unlike import novelty
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.loop import train as optimise
@@ -214,6 +215,40 @@ class Multiome:
         where one is named. A cell with no measured modality is a row of NaN, with a warning.
         """
         return embed(self._fitted, data, modality=modality, min_features=min_features, drop_empty=drop_empty)
+
+    def novelty(
+        self,
+        data: md.MuData | ad.AnnData,
+        *,
+        modality: str | None = None,
+        min_features: float = 0.5,
+        drop_empty: bool = False,
+    ) -> pd.DataFrame:
+        """How unlike the training cells each cell is: new cell types, other species, features of other names.
+
+        Every measured value is compared with what the nearest of 256 training states expects of it; the squared,
+        clipped Pearson residuals of a cell are set beside those of cells that `fit` held out, at equal depth. The same
+        columns stand in ``.obs`` of what `translate`, `impute` and `denoise` return, there by what they predict from.
+
+        Parameters
+        ----------
+        data, modality, min_features, drop_empty
+            As in `embed`.
+
+        Returns
+        -------
+        A table, one row per cell, in the order of `embed`:
+
+        * ``novelty``: standard deviations above what is usual; NaN without a measured modality;
+        * ``unlike_training``: whether it is above what one in a hundred held-out cells exceeds. A type that differs
+          little from those of the training is not noticed.
+
+        Raises
+        ------
+        MultiomeError
+            If fewer than 50 cells were held out when the model was fitted, or none of its modalities tells cells apart.
+        """
+        return novelty(self._fitted, data, modality=modality, min_features=min_features, drop_empty=drop_empty)
 
     def translate(
         self,

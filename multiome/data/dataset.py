@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,6 +31,12 @@ class CellDataset:
     def observed(self, key: str) -> np.ndarray:
         """Which cells have this modality."""
         return self.rows[key] >= 0
+
+    def part(self, index: np.ndarray) -> CellDataset:
+        """Some of the cells, in this order; matrices are shared."""
+        return replace(
+            self, rows={key: rows[index] for key, rows in self.rows.items()}, batch_index=self.batch_index[index]
+        )
 
     def take(self, index: np.ndarray) -> Batch:
         """The minibatch of some cells."""

@@ -23,6 +23,7 @@ from multiome.predict.calibration import Calibration
 from multiome.predict.depth import DepthModel
 from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.fitted import Fitted
+from multiome.predict.novelty import Usual
 from multiome.predict.shrinkage import Shrinkage
 
 FORMAT = 6
@@ -50,6 +51,9 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
     }
     if fitted.reliability is not None:
         members["reliability.csv"] = fitted.reliability.to_csv(index=False).encode()
+    if fitted.usual is not None:
+        fitted.usual.write(usual := BytesIO())
+        members["usual.npz"] = usual.getvalue()
     if fitted.graph is not None:
         fitted.graph.write(graph := BytesIO())
         members["graph.npz"] = graph.getvalue()
@@ -117,6 +121,7 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
                 BytesIO(members["reliability.csv"]), dtype=names, keep_default_na=False, na_values=[""]
             ).astype({"predictable": bool})
         history = pd.read_csv(StringIO(members["history.csv"].decode()), float_precision="round_trip")
+        usual = Usual.read(BytesIO(members["usual.npz"])) if "usual.npz" in members else None
         graph = GuidanceGraph.read(BytesIO(members["graph.npz"])) if "graph.npz" in members else None
         evidence = EdgeEvidence.read(BytesIO(members["evidence.npz"])) if "evidence.npz" in members else None
         vae = MultiomeVAE(spec, config)
@@ -124,4 +129,4 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
     vae.eval()
-    return Fitted(vae, spec, config, depth, shrinkage, calibration, reliability, graph, evidence), history
+    return Fitted(vae, spec, config, depth, shrinkage, calibration, reliability, usual, graph, evidence), history

@@ -16,6 +16,7 @@ from multiome.model.vae import MultiomeVAE
 from multiome.predict.calibration import Calibration
 from multiome.predict.depth import DepthModel
 from multiome.predict.evidence import EdgeEvidence
+from multiome.predict.novelty import Usual
 from multiome.predict.shrinkage import Shrinkage
 
 
@@ -32,6 +33,8 @@ class Fitted:
     """How far draws spread; empty where too few cells could be held out."""
     reliability: pd.DataFrame | None = None
     """How well each feature can be predicted, see `Multiome.reliability`; None if an older version fitted the model."""
+    usual: Usual | None = None
+    """What cells like those of the training show; None where too few could be held out."""
     graph: GuidanceGraph | None = None
     """What was known of the features before training."""
     evidence: EdgeEvidence | None = None

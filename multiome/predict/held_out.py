@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -39,18 +38,11 @@ def query_of(
     sources: Collection[str] | None = None,
 ) -> Query:
     """Some cells whose modality ``key`` is to be predicted from the others, or some, at the depth that these tell."""
-    matrices = {
-        other: matrix
-        for other, matrix in cells.matrices.items()
-        if other != key and (sources is None or other in sources)
-    }
-    part = replace(
-        cells,
-        matrices=matrices,
-        rows={other: cells.rows[other][rows] for other in matrices},
-        exposure={other: cells.exposure[other] for other in matrices},
-        batch_index=cells.batch_index[rows],
-    )
+    used = [other for other in cells.matrices if other != key and (sources is None or other in sources)]
+    matrices = {other: cells.matrices[other] for other in used}
+    places = {other: cells.rows[other] for other in used}
+    exposure = {other: cells.exposure[other] for other in used}
+    part = CellDataset(matrices, places, exposure, cells.batch_index).part(rows)
     names = pd.RangeIndex(len(rows))
     view = Cells(names, pd.DataFrame(index=names), {}, {})
     every = pd.Index(fitted.spec.modalities[key].features)

@@ -19,6 +19,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.reliability import learn_reliability
 from multiome.predict.shrinkage import learn_shrinkage
 from multiome.predict.totals import match_totals
+from multiome.predict.unlike import learn_usual
 
 
 def learn(
@@ -43,5 +44,6 @@ def learn(
     return replace(
         fitted,
         calibration=calibrate(fitted, cells, held_out, seed=seed),
+        usual=learn_usual(fitted, cells, held_out, seed=seed),
         reliability=learn_reliability(fitted, cells, rows=rows, held_out=held_out, seed=seed),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anndata as ad
@@ -23,6 +23,7 @@ from multiome.predict.arguments import Depth, check_depth, chosen_features, gues
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
 from multiome.predict.scale import OF_MEASUREMENTS, WHOLE_CELL
+from multiome.predict.unlike import unlike_columns
 from multiome.types import Batch
 
 
@@ -39,13 +40,16 @@ class Query:
     features: pd.Index
     nothing: np.ndarray
     """Cells without any source."""
+    unlike: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How unlike the training cells each cell is, as columns of ``.obs``; none where nothing is known."""
     own: bool = False
     """Whether the target's own values are among what is known of a cell."""
 
     @property
     def obs(self) -> pd.DataFrame:
-        """The cells' annotation."""
-        return self.view.obs.loc[self.view.obs_names]
+        """The cells' annotation, and how unlike the training cells they are."""
+        columns = {name: values.to_numpy() for name, values in self.unlike.items()}
+        return self.view.obs.loc[self.view.obs_names].assign(**columns)
 
     @property
     def var(self) -> pd.DataFrame:
@@ -194,7 +198,7 @@ def ask(
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
     depth = check_depth(depth, view.obs_names, ("predicted", "reference"))
-    return Query(fitted, target_key, view, cells, depth, wanted, nothing)
+    return Query(fitted, target_key, view, cells, depth, wanted, nothing, unlike_columns(fitted, cells))
 
 
 def ask_own(
@@ -222,8 +226,7 @@ def ask_own(
         )
     index = view.obs_names.get_indexer(view.mods[key].obs_names)
     view = Cells(view.obs_names[index], view.obs, view.mods, {k: rows[index] for k, rows in view.rows.items()})
-    batches = cells.batch_index[index]
-    cells = replace(cells, rows={k: rows[index] for k, rows in cells.rows.items()}, batch_index=batches)
+    cells = cells.part(index)
     if batch is not None:
         cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
     else:
@@ -231,4 +234,4 @@ def ask_own(
     nothing = ~cells.observed(key)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), [key])
     depth = check_depth(depth, view.obs_names, ("own", "reference"))
-    return Query(fitted, key, view, cells, depth, wanted, nothing, own=True)
+    return Query(fitted, key, view, cells, depth, wanted, nothing, unlike_columns(fitted, cells), own=True)

@@ -1,0 +1,226 @@
+"""Compare cells with the nearest training state, and learn what is usual from cells that training held out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import anndata as ad
+import mudata as md
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multiome.data.build import read_query
+from multiome.data.dataset import CellDataset
+from multiome.errors import MultiomeError, MultiomeWarning, listed
+from multiome.nn.fusion import product_of_experts
+from multiome.predict.embed import blocks, posterior
+from multiome.predict.fitted import Fitted
+from multiome.predict.novelty import DISPERSION, HIGH, LEAST_WEIGHT, LOW, MAX_CELLS, MIN_CELLS, USUAL, Standard, Usual
+from multiome.types import Batch
+
+N_NEAREST = 3
+MANY, FEW = 0.2, 5
+"""Share of the cells, and at least so many, that are unlike the training cells, of which is warned."""
+
+
+def learn_usual(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, seed: int) -> Usual | None:
+    """What is usual of each modality that enough held-out cells have, and that tells cells apart; None without any."""
+    rows = np.sort(np.random.default_rng(seed).permutation(held_out)[:MAX_CELLS])
+    some = cells.part(rows)
+    standards, scores = {}, {}
+    for key in fitted.spec.modalities:
+        there = some.observed(key)
+        if there.sum() < MIN_CELLS:
+            continue
+        square, ratio, depth = residuals(fitted, some, key)
+        standard = Standard.of(square, ratio[there], depth[there])
+        score = standard.score(ratio, depth)
+        _, elsewhere, _ = residuals(fitted, some, key, square=square, other=True)
+        differs = (standard.score(elsewhere, depth) - score)[there]
+        standards[key] = replace(standard, weight=max(float(np.median(differs)), 0.0))
+        scores[key] = np.where(there, score, np.nan)
+    best = max((s.weight for s in standards.values()), default=0.0)
+    keys = [key for key, s in standards.items() if s.weight >= max(LEAST_WEIGHT, LEAST_WEIGHT * best)]
+    if not keys:
+        return None
+    pairs = [both_known(scores[a], scores[b]) for a, b in combinations(keys, 2)]
+    found = [np.corrcoef(a, b)[0, 1] for a, b in pairs if len(a) >= MIN_CELLS]
+    correlation = float(np.clip(np.mean(found), 0, 1)) if found else 0.0
+    usual = Usual({key: standards[key] for key in keys}, usual_distances(fitted, some), correlation, np.inf)
+    joint = usual.join({key: scores[key] for key in keys}, distance_score(fitted, usual, some))
+    return replace(usual, threshold=float(np.quantile(joint[~np.isnan(joint)], USUAL)))
+
+
+@torch.no_grad()
+def usual_distances(fitted: Fitted, cells: CellDataset) -> dict[str, Standard]:
+    """Of every set of modalities that enough of the held-out cells have."""
+    batch = cells.take(np.arange(len(cells))).to(fitted.device)
+    experts = fitted.vae.encode(batch).per_modality
+    found = {}
+    for n in range(1, len(experts) + 1):
+        for keys in combinations(fitted.vae.keys, n):
+            there = torch.stack([batch.observed[key] for key in keys]).all(0)
+            if there.sum() >= MIN_CELLS:
+                q = product_of_experts({key: experts[key] for key in keys}, batch.observed)
+                depth = log_depth(fitted, batch, keys)
+                kept = there.cpu().numpy()
+                found[" ".join(keys)] = Standard.of(np.ones(1), distance(fitted, q.loc)[kept], depth[kept])
+    return found
+
+
+@torch.no_grad()
+def distance_score(fitted: Fitted, usual: Usual, cells: CellDataset) -> Float[np.ndarray, " cell"]:
+    """How far each cell lies from training states, by all of its modalities; NaN where that is not known."""
+    score = np.full(len(cells), np.nan)
+    keys = [key for key in fitted.vae.keys if key in cells.matrices]
+    for index in blocks(cells):
+        batch = cells.take(index).to(fitted.device)
+        far = distance(fitted, posterior(fitted, cells, batch).loc)
+        patterns, member = np.unique(
+            np.column_stack([batch.observed[key].cpu().numpy() for key in keys]), axis=0, return_inverse=True
+        )
+        for i, pattern in enumerate(patterns):
+            held = [key for key, there in zip(keys, pattern, strict=True) if there]
+            standard, rows = usual.distances.get(" ".join(held)), member.ravel() == i
+            if standard is not None:
+                score[index[rows]] = standard.score(far[rows], log_depth(fitted, batch, held)[rows])
+    return score
+
+
+def distance(fitted: Fitted, state: Tensor) -> Float[np.ndarray, " cell"]:
+    """Log of the mean distance to the three nearest training states."""
+    states = torch.from_numpy(fitted.shrinkage.states.astype(np.float32)).to(state.device)
+    near = torch.cdist(state, states).topk(min(N_NEAREST, len(states)), largest=False).values.mean(1)
+    return near.clamp_min(1e-6).log().double().cpu().numpy()
+
+
+def log_depth(fitted: Fitted, batch: Batch, keys: Sequence[str]) -> Float[np.ndarray, " cell"]:
+    """Sum of the log depths of some modalities."""
+    depth = np.zeros(len(batch))
+    for key in keys:
+        if fitted.spec.modalities[key].has_depth:
+            depth += np.log(np.maximum(batch.counts[key].sum()[:, 0].double().cpu().numpy(), 1))
+    return depth
+
+
+def both_known(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of the cells that have both."""
+    known = ~np.isnan(a) & ~np.isnan(b)
+    return a[known], b[known]
+
+
+def novelty(
+    fitted: Fitted,
+    data: md.MuData | ad.AnnData,
+    *,
+    modality: str | None = None,
+    min_features: float = 0.5,
+    drop_empty: bool = False,
+) -> pd.DataFrame:
+    """See `Multiome.novelty`."""
+    if fitted.usual is None:
+        raise MultiomeError(
+            f"The model does not know what is usual: fewer than {MIN_CELLS} cells were held out when it was fitted, "
+            "its modalities hardly tell cells apart, or an older version of multiome saved it."
+        )
+    view, cells = read_query(data, fitted.spec, modality=modality, min_features=min_features, drop_empty=drop_empty)
+    columns = unlike_columns(fitted, cells)
+    if columns.empty:
+        raise MultiomeError(
+            f"What is usual is known of {listed(fitted.usual.standards)}, but the data hold {listed(cells.matrices)}."
+        )
+    return columns.set_index(view.obs_names)
+
+
+@torch.no_grad()
+def unlike_columns(fitted: Fitted, cells: CellDataset) -> pd.DataFrame:
+    """``novelty`` and ``unlike_training`` by all that was measured; no column where nothing is known.
+
+    Warns where many cells are unlike the training's.
+    """
+    usual = fitted.usual
+    if usual is None:
+        return pd.DataFrame()
+    scores = {}
+    for key in [key for key in cells.matrices if key in usual.standards]:
+        _, ratio, depth = residuals(fitted, cells, key, square=usual.standards[key].square)
+        scores[key] = np.where(cells.observed(key), usual.standards[key].score(ratio, depth), np.nan)
+    joint = usual.join(scores, distance_score(fitted, usual, cells))
+    if np.isnan(joint).all():
+        return pd.DataFrame()
+    unlike = np.nan_to_num(joint, nan=-np.inf) > usual.threshold
+    n = int((~np.isnan(joint)).sum())
+    if unlike.sum() > max(MANY * n, FEW):
+        warnings.warn(
+            f"{unlike.sum():,} of {n:,} cells show what no similar training cell does (1 of 100 like those of the "
+            "training would): other cell types, another species or tissue, or features in another order or of other "
+            "names. Predictions for them rest on nothing like them; see .obs['novelty'] of the result.",
+            MultiomeWarning,
+            stacklevel=5,
+        )
+    return pd.DataFrame({"novelty": joint.astype(np.float32), "unlike_training": unlike})
+
+
+@torch.no_grad()
+def residuals(
+    fitted: Fitted,
+    cells: CellDataset,
+    key: str,
+    *,
+    square: Float[np.ndarray, " feature"] | None = None,
+    other: bool = False,
+) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
+    """Mean squared residual of each feature, log of each cell's over what is usual (``square``), and its log depth.
+
+    Without ``square``, that of these cells is usual. An ``other`` training state than the nearest is one at random.
+    """
+    matrix, spec = cells.matrices[key], fitted.spec.modalities[key]
+    found = torch.from_numpy(matrix.found)
+    usual = None if square is None else torch.from_numpy(square).float()
+    kept, own, expected, depths = [], [], [], np.zeros(len(cells))
+    for index in blocks(cells):
+        batch = cells.take(index).to(fitted.device)
+        value, known = squared(fitted, cells, batch, key, other=other)
+        known &= found & batch.observed[key].cpu()[:, None]
+        value = torch.where(known, value, 0.0)
+        own.append(value.sum(1))
+        if usual is None:
+            kept.append((value, known))  # few cells, of which it is yet to be learnt
+        else:
+            expected.append(known.float() @ usual)
+        recorded = known.sum(1) if key in batch.coverage else batch.counts[key].sum()[:, 0].cpu()
+        depths[index] = np.log(np.maximum(recorded.double().numpy(), 1)) if spec.has_depth else 0.0
+    if usual is None:
+        value, known = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        usual = (value.sum(0) / known.sum(0).clamp_min(1)).clamp_min(1e-4)
+        expected = [known.float() @ usual]
+    ratio = torch.cat(own) / torch.cat(expected).clamp_min(1e-9)
+    return usual.double().numpy(), ratio.clamp_min(1e-6).log().double().numpy(), depths
+
+
+def squared(
+    fitted: Fitted, cells: CellDataset, batch: Batch, key: str, *, other: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Clipped squared residuals (cell x feature), and where something was measured."""
+    vae = fitted.vae
+    q = posterior(fitted, cells, batch)
+    states = torch.from_numpy(fitted.shrinkage.states.astype(np.float32)).to(fitted.device)
+    nearest = torch.cdist(q.loc, states).argmin(1)
+    if other:
+        steps = torch.randint(1, len(states), nearest.shape, generator=torch.Generator().manual_seed(0))
+        nearest = (nearest + steps.to(nearest.device)) % len(states)
+    p = vae.channel(key).decode(vae.hidden(states[nearest], batch), vae.exposure(batch, key, None))
+    x, mean, variance = batch.counts[key].dense(), p.mean, p.variance
+    if fitted.spec.modalities[key].has_depth:
+        variance = torch.minimum(variance, mean + DISPERSION * mean**2)
+    known = torch.ones_like(x, dtype=torch.bool)
+    if key in batch.coverage:
+        known = batch.coverage[key].dense() > 0
+    residual = ((x - mean) / variance.clamp_min(1e-8).sqrt()).clamp(LOW, HIGH)
+    return residual.square().cpu(), known.cpu()
