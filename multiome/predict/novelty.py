@@ -4,8 +4,8 @@ Two things tell. *Residuals*: a cell is compared with the one of some 256 traini
 latent space; the sum over features of squared Pearson residuals, each clipped, is set beside what it is on average in
 held-out cells. A new cell type has genes that none of the old ones has, wherever its latent state comes to lie. And
 the *distance* to the three nearest training states, which tells new combinations of what is known. What is usual of
-either depends on depth, by which logarithms are standardised, again on held-out cells. Residuals of a modality count by how well
-they tell that held-out cells were compared with another training state than the nearest.
+either depends on depth, by which logarithms are standardised, again on held-out cells. Residuals of a modality count
+by how well they tell that held-out cells were compared with another training state than the nearest.
 """
 
 from __future__ import annotations
