@@ -246,7 +246,7 @@ class Multiome:
         Raises
         ------
         MultiomeError
-            If fewer than 50 cells were held out when the model was fitted, or none of its modalities tells cells apart.
+            If fewer than 30 cells were held out when the model was fitted, or none of its modalities tells cells apart.
         """
         return novelty(self._fitted, data, modality=modality, min_features=min_features, drop_empty=drop_empty)
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from multiome.graph.archive import BinaryFile
 
-MIN_CELLS, MAX_CELLS = 50, 1_000
+MIN_CELLS, MAX_CELLS = 30, 1_000
 """Held-out cells that say what is usual of a modality; with fewer, nothing is said."""
 LOW, HIGH = -3.0, 6.0
 """Residuals are clipped: one gene's outburst is no cell type."""

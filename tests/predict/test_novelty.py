@@ -93,7 +93,7 @@ def test_it_is_saved(trained, tmp_path):
 def test_a_model_that_does_not_know_says_so(trained, model, cells_of_small):
     known, old, _ = trained
     without = mo.Multiome(replace(known._fitted, usual=None), known.history)
-    with pytest.raises(MultiomeError, match=r"does not know what is usual: fewer than 50 cells were held out"):
+    with pytest.raises(MultiomeError, match=r"does not know what is usual: fewer than 30 cells were held out"):
         without.novelty(old)
     assert "novelty" not in without.translate(old, source="rna", target="prot").obs
     assert model._fitted.usual is None  # too few cells
