@@ -198,10 +198,15 @@ def foreground(seed: int) -> Iterator[Row]:
     }
     for method, p in methods.items():
         calibration = {
-            f"carry, said {low:.1f} to {low + 0.2:.1f}": float(truth[(p >= low) & (p < low + 0.2 + 1e-9)].mean())
+            f"carry, said {low:.1f} to {low + 0.2:.1f}": share(truth[(p >= low) & (p < low + 0.2 + 1e-9)])
             for low in (0.0, 0.2, 0.4, 0.6, 0.8)
         }
         yield {"method": method, "Brier": float(((p - truth) ** 2).mean()), **calibration}
+
+
+def share(member: np.ndarray) -> float:
+    """NaN of none."""
+    return float(member.mean()) if member.size else float("nan")
 
 
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -210,6 +215,7 @@ PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    md.set_options(pull_on_update=False)
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.trust", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help="comma-separated (default: %(default)s)")
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated (default: %(default)s)")
