@@ -2,6 +2,7 @@
 
 from multiome import datasets as datasets
 from multiome import metrics as metrics
+from multiome import pl as pl
 from multiome.api import Multiome as Multiome
 from multiome.api import fit as fit
 from multiome.data.readers import read_10x as read_10x

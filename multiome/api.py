@@ -161,15 +161,18 @@ class Multiome:
           methylated fraction), or ``"auroc"``, how well predictions rank cells with and without a fragment (ATAC);
         * ``reliability``: the score to be expected. What the held-out cells show weighs as many cells as tell of the
           feature (``n_cells``: those with a count; for proteins and methylation, all measured), what the model
-          expects of itself 50;
+          expects of itself 50. NaN where the feature did not vary in any of them;
         * ``over_mean``: how much above what the mean of the training cells gets (r 0, AUROC 0.5);
         * ``over_knn``: how much the held-out cells' score is above that of the mean of the 30 training cells nearest in
           the latent space that the other modalities give; noisy where ``n_cells`` is small;
         * ``predictable``: whether held-out cells show that the feature is predicted better than by its mean
           (Benjamini-Hochberg, 5 % of those called so are not). False may also mean that too few cells tell.
 
-        The columns stand in ``.var`` of what `translate` and `impute` return, too. They hold for cells like those of
-        the training, and for all other modalities together: a cell that has one of several is predicted less well.
+        Predictions are compared at a reference depth, and peaks between cells of like depth: that deep cells have more
+        of everything does not count. The table is empty where fewer than 20 held-out cells have two modalities, as
+        where there is only one, or where modalities were measured in different cells. The columns stand in ``.var`` of
+        what `translate` and `impute` return, too. They hold for cells like those of the training, and for all other
+        modalities together: a cell that has one of several is predicted less well.
 
         Raises
         ------
@@ -278,9 +281,10 @@ class Multiome:
             A key of the fitted `MuData`, or the kind of assay where only one key is of that kind.
         scale
             ``"counts"`` (default), ``"log_cp10k"`` (RNA), ``"clr"``, ``"foreground"`` (probability that the protein is
-            there) or ``"background_removed"`` (its counts where it is there, 0 where not), ``"probability"`` (ATAC),
-            ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not counts, their default). The
-            result is the expectation of the transformed value, not the transform of the expected one.
+            there) or ``"background_removed"`` (all its counts where it is there, 0 where not; proteins),
+            ``"probability"`` (ATAC), ``"fraction"`` (methylation, its default) or ``"values"`` (data that are not
+            counts, their default). The result is the expectation of the transformed value, not the transform of the
+            expected one.
             Counts are on the scale that the model was fitted on: where ATAC counts were cut sites that `fit` halved
             (``model`` says so when printed), they are fragments.
         depth
@@ -361,7 +365,8 @@ class Multiome:
         What is expected of another measurement of the same cell: the model's expectation, and how the cell's own count
         differs from it. The more a feature's counts vary beyond the noise of counting in cells that the model takes for
         alike, the more the own count says (the conjugate update of a gamma, or beta, distributed rate; Huang et al.
-        2018, doi:10.1038/s41592-018-0033-z); for ATAC, whose counts are Poisson, nothing.
+        2018, doi:10.1038/s41592-018-0033-z); for ATAC, whose counts are Poisson, and for values that are no counts,
+        nothing. With ``batch``, a count is judged in the batch where it was counted.
 
         Parameters
         ----------

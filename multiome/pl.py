@@ -107,7 +107,7 @@ def evaluation(table: pd.DataFrame, *, scores: Sequence[str] | None = None) -> F
     table
         As `Multiome.evaluate` returns it, with ``per="all"``.
     scores
-        Which, in this order; by default all that several methods have.
+        Which, in this order; by default all that several methods have, but for those in units of counts.
 
     Examples
     --------
@@ -120,7 +120,11 @@ def evaluation(table: pd.DataFrame, *, scores: Sequence[str] | None = None) -> F
             f"{list(table)}. Plot a table made with per='all'."
         )
     compared = table.groupby("score")["method"].nunique().loc[lambda n: n > 1].index
-    chosen = [s for s in table["score"].unique() if s in compared] if scores is None else list(scores)
+    if isinstance(scores, str):
+        scores = [scores]
+    of_counts = ("interval_width", "interval_score")
+    by_default = [s for s in table["score"].unique() if s in compared and s not in of_counts]
+    chosen = by_default if scores is None else list(scores)
     unknown = [score for score in chosen if score not in set(table["score"])]
     if unknown or not chosen:
         raise ValueError(
@@ -143,10 +147,11 @@ def evaluation(table: pd.DataFrame, *, scores: Sequence[str] | None = None) -> F
             heights = [place[direction] for direction in zip(rows["source"], rows["target"], strict=True)]
             first = method == methods[0]
             colour = PALETTE[methods.index(method)]
-            panel.scatter(rows["value"], heights, s=64 if first else 34, color=colour, zorder=3 if first else 2)
+            panel.scatter(rows["value"], heights, s=90 if first else 26, color=colour, zorder=2 if first else 3)
         panel.set_yticks(range(len(place)), [f"{source} \N{RIGHTWARDS ARROW} {target}" for source, target in place])
         panel.set_ylim(len(place) - 0.4, -0.6)
-        panel.set_title(score, loc="left", fontsize=11)
+        hint = " (small is good)" if score in ("rmse", *of_counts) else ""
+        panel.set_title(score + hint, loc="left", fontsize=11)
         panel.grid(axis="y", color=MISSING, linewidth=0.6)
         panel.tick_params(length=0, labelsize=9)
         panel.spines[:].set_visible(False)

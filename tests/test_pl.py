@@ -97,7 +97,7 @@ def scores():
 
 def test_every_score_that_can_be_compared_has_its_panel(scores):
     panels = [panel for panel in evaluation(scores).axes if panel.get_visible()]
-    assert [panel.get_title(loc="left") for panel in panels] == ["feature_r", "rmse"]
+    assert [panel.get_title(loc="left") for panel in panels] == ["feature_r", "rmse (small is good)"]
     for panel in panels:
         assert [label.get_text() for label in panel.get_yticklabels()] == [
             "rna \N{RIGHTWARDS ARROW} prot",
@@ -110,7 +110,7 @@ def test_every_score_that_can_be_compared_has_its_panel(scores):
 
 
 def test_scores_are_chosen_by_name(scores):
-    assert [panel.get_title(loc="left") for panel in evaluation(scores, scores=["rmse"]).axes] == ["rmse"]
+    assert [panel.get_title(loc="left") for panel in evaluation(scores, scores="rmse").axes] == ["rmse (small is good)"]
     with pytest.raises(ValueError, match=r"must name some of \['feature_r', 'rmse', 'pit_covered'\], got \['r2'\]"):
         evaluation(scores, scores=["r2"])
     with pytest.raises(ValueError, match="without a `reference`, `evaluate` compares no methods"):

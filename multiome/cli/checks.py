@@ -80,7 +80,7 @@ def check_interval(level: float | None, n_samples: int, *, option: str = "interv
     if n_samples < draws_needed(level):
         raise UsageError(
             f"--{option} {level:g} needs at least {draws_needed(level)} draws to see its tails, got --n_samples "
-            f"{n_samples}."
+            f"{n_samples}; say --n_samples 100."
         )
 
 

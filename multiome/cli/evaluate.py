@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from multiome.cli.checks import UsageError, check_inputs, check_interval, check_output
-from multiome.cli.files import read
-from multiome.cli.links import suffix_of, write_table
+from multiome.cli.files import kind_of, read
+from multiome.cli.links import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +64,18 @@ def evaluate(
     inputs = [path for path in (model, data, reference) if path is not None]
     for option, path, known in (("--out", out, (".csv", ".tsv")), ("--plot", plot, (".png", ".pdf", ".svg"))):
         if path is not None:
-            suffix_of(path, option=option, known=known)
+            if path.suffix not in known:
+                raise UsageError(f"{option} {path} must end in {', '.join(known[:-1])} or {known[-1]}.")
             check_output(path, overwrite=overwrite, inputs=inputs)
     if plot is not None and (reference is None or per != "all"):
         raise UsageError("--plot compares methods: it needs --reference, and --per all.")
     check_interval(level, n_samples, option="level")
     check_inputs(*inputs)
+    for path in inputs[1:]:
+        if kind_of(path) != ".h5mu":
+            raise UsageError(f"{path} holds one modality; evaluate needs cells in which several were measured (.h5mu).")
+    if max_cells < 10:
+        raise UsageError(f"--max_cells must be at least 10, got {max_cells}.")
     from multiome.api import Multiome
 
     table = Multiome.load(model).evaluate(
@@ -87,7 +93,9 @@ def evaluate(
     if out is not None:
         write_table(table, out, overwrite=overwrite)
         print(f"Wrote {out}: {len(table):,} rows")
-    if plot is not None:
+    if plot is not None and table["method"].nunique() == 1:
+        print(f"No {plot}: no simple method could be trained on the reference, so there is nothing to compare.")
+    elif plot is not None:
         from multiome.files import draft
         from multiome.pl import evaluation
 

@@ -54,13 +54,14 @@ class Likelihood(nn.Module, ABC):
         ``exposure`` is the depth relative to the training median; for methylation it is the coverage of each site.
         """
 
-    def given(self, p: Any, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]) -> Any:
-        """Another measurement of cells in which ``value`` was recorded, ``exp(log_ratio)`` times as deep.
+    def given(self, measured: Any, value: Float[Tensor, "cell feature"], *, wanted: Any) -> Any:
+        """Another measurement of cells in which ``value`` was recorded.
 
-        ``p`` is what `forward` gave at the depth of ``value``. Where it holds more than the noise of counting, what was
-        recorded says in which part of it a cell lies; NaN where nothing was. Here: nothing more, and no depth.
+        ``measured`` is what `forward` gave for the measurement that was made, at its depth and in its experimental
+        batch, and ``wanted`` what it gives for the other one. Where they hold more than the noise of counting, what was
+        recorded says in which part of it a cell lies; NaN where nothing was. Here: nothing more.
         """
-        return p
+        return wanted
 
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
         """Multiply the mean of each feature; only where `scales_means`, because one parameter does so."""

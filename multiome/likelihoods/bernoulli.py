@@ -82,12 +82,6 @@ class Bernoulli(Likelihood):
         with torch.no_grad():
             self.base.copy_(rate.log())
 
-    def given(
-        self, p: Presence, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
-    ) -> Presence:
-        """The same rate: what was seen differs from it by the noise of counting alone."""
-        return Presence(p.log_rate + log_ratio, validate_args=False)
-
     def forward(
         self,
         outputs: Float[Tensor, "1 cell feature"],

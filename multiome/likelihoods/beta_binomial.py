@@ -66,15 +66,19 @@ class LogitBetaBinomial(TorchDistribution):
             fraction = Beta(a.clamp_min(1e-6), b.clamp_min(1e-6), validate_args=False).sample(sample_shape)
             return torch.binomial(self.total_count.expand_as(fraction).contiguous(), fraction)
 
-    def given(self, value: Tensor) -> LogitBetaBinomial:
-        """As many calls of the same cell again, given how many of the first ones were methylated.
+    def given(self, value: Tensor, wanted: LogitBetaBinomial) -> LogitBetaBinomial:
+        """Other calls (``wanted``) of the same cell, given how many of these were methylated.
 
-        The fraction's beta distribution, with the calls of each kind added to its parameters.
+        The fraction's beta distribution, with the calls of each kind added to its parameters. NaN, not recorded,
+        changes nothing.
         """
-        a = self.fraction * self.concentration + value
-        b = (-self.logit).sigmoid() * self.concentration + self.total_count - value
+        yes = value.nan_to_num()
+        no = torch.where(value.isnan(), 0.0, self.total_count - yes)
+        a = self.fraction * self.concentration + yes
+        b = (-self.logit).sigmoid() * self.concentration + no
         a, b = a.clamp_min(1e-8), b.clamp_min(1e-8)
-        return LogitBetaBinomial(a.log() - b.log(), a + b, self.total_count, validate_args=False)
+        logit = a.log() - b.log() + wanted.logit - self.logit
+        return LogitBetaBinomial(logit, a + b, wanted.total_count, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         shape = torch.broadcast_shapes(value.shape, self.logit.shape)
@@ -137,10 +141,10 @@ class BetaBinomial(Likelihood):
             self.identified.copy_(deepest > 1)
 
     def given(
-        self, p: LogitBetaBinomial, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
+        self, measured: LogitBetaBinomial, value: Float[Tensor, "cell feature"], *, wanted: LogitBetaBinomial
     ) -> LogitBetaBinomial:
-        """See `LogitBetaBinomial.given`; a fraction has no depth."""
-        return p.given(value)
+        """See `LogitBetaBinomial.given`."""
+        return measured.given(value, wanted)
 
     def forward(
         self,

@@ -47,8 +47,8 @@ class MeanDispersion(TorchDistribution):
             rate = torch.distributions.Gamma(self.theta, self.theta / self.mean.clamp_min(1e-20)).sample(sample_shape)
             return torch.poisson(rate.expand(shape))
 
-    def given(self, value: Tensor) -> MeanDispersion:
-        """Another measurement of the same cell at the same depth, given what the first one counted.
+    def given(self, value: Tensor, wanted: MeanDispersion) -> MeanDispersion:
+        """Another measurement (``wanted``) of the same cell, given what this one counted.
 
         The count is Poisson around a rate that is gamma distributed with shape ``theta``; given a count ``x``, the
         rate's shape is ``theta + x`` and its mean ``mean * (theta + x) / (theta + mean)`` (Huang et al. 2018,
@@ -56,11 +56,7 @@ class MeanDispersion(TorchDistribution):
         """
         shape = torch.where(value.isnan(), self.theta, self.theta + value)
         change = torch.where(value.isnan(), 0.0, (shape / (self.theta + self.mean)).log())
-        return MeanDispersion(self.log_mean + change, shape, validate_args=False)
-
-    def deeper(self, log_ratio: Tensor) -> MeanDispersion:
-        """The same rate, measured ``exp(log_ratio)`` times as deep."""
-        return MeanDispersion(self.log_mean + log_ratio, self.given_theta, validate_args=False)
+        return MeanDispersion(wanted.log_mean + change, shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return negative_binomial_log_prob(self.log_mean, self.given_theta, value)
@@ -99,10 +95,10 @@ class NegativeBinomial(Likelihood):
             self.base.add_(ratio.log())
 
     def given(
-        self, p: MeanDispersion, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
+        self, measured: MeanDispersion, value: Float[Tensor, "cell feature"], *, wanted: MeanDispersion
     ) -> MeanDispersion:
         """See `MeanDispersion.given`."""
-        return p.given(value).deeper(log_ratio)
+        return measured.given(value, wanted)
 
     def forward(
         self,

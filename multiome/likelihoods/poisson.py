@@ -68,10 +68,6 @@ class Poisson(Likelihood):
         with torch.no_grad():
             self.base.add_(ratio.log())
 
-    def given(self, p: LogRate, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]) -> LogRate:
-        """The same rate: what was counted differs from it by the noise of counting alone."""
-        return LogRate(p.log_rate + log_ratio, validate_args=False)
-
     def forward(
         self,
         outputs: Float[Tensor, "1 cell feature"],

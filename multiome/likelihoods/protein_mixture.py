@@ -66,23 +66,18 @@ class BackgroundForeground(TorchDistribution):
             background, foreground = (component.sample(sample_shape) for component in self.components)
             return torch.where(torch.rand_like(foreground) < self.foreground, foreground, background)
 
-    def given(self, value: Tensor) -> BackgroundForeground:
-        """Another measurement of the same cell at the same depth, given what the first one counted.
+    def given(self, value: Tensor, wanted: BackgroundForeground) -> BackgroundForeground:
+        """Another measurement (``wanted``) of the same cell, given what this one counted.
 
         By Bayes' rule the count says which component the cell is of, and within each where its rate lies. NaN, not
         counted, changes nothing.
         """
         background, foreground = self.components
         counts = value.nan_to_num()
-        told = torch.where(value.isnan(), 0.0, foreground.log_prob(counts) - background.log_prob(counts))
-        return BackgroundForeground(
-            background.given(value), foreground.given(value), self.logit + told, validate_args=False
-        )
-
-    def deeper(self, log_ratio: Tensor) -> BackgroundForeground:
-        """The same rates, measured ``exp(log_ratio)`` times as deep."""
-        background, foreground = (component.deeper(log_ratio) for component in self.components)
-        return BackgroundForeground(background, foreground, self.logit, validate_args=False)
+        told = foreground.log_prob(counts) - background.log_prob(counts)
+        logit = torch.where(value.isnan(), wanted.logit, self.logit + told)
+        each = [mine.given(value, theirs) for mine, theirs in zip(self.components, wanted.components, strict=True)]
+        return BackgroundForeground(each[0], each[1], logit, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         background, foreground = (component.log_prob(value) for component in self.components)
@@ -134,10 +129,10 @@ class ProteinMixture(Likelihood):
             self.log_theta.copy_(-excess.clamp(0.05, 10).log())
 
     def given(
-        self, p: BackgroundForeground, value: Float[Tensor, "cell feature"], *, log_ratio: Float[Tensor, "cell 1"]
+        self, measured: BackgroundForeground, value: Float[Tensor, "cell feature"], *, wanted: BackgroundForeground
     ) -> BackgroundForeground:
         """See `BackgroundForeground.given`."""
-        return p.given(value).deeper(log_ratio)
+        return measured.given(value, wanted)
 
     def forward(
         self,

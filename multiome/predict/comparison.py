@@ -129,6 +129,10 @@ class Comparison:
             spec = self.fitted.spec.modalities[key]
             values, depth = recorded(cells, rows, key)
             calls = coverage(cells, rows, key)
+            both = self.cells.matrices[key].found
+            if self.reference is not None:
+                both = both & self.reference.matrices[key].found
+            values, calls = values[:, both], None if calls is None else calls[:, both]
             if len(self.direction.sources) == 1 and calls is None:
                 return values, spec.modality.is_count
             scale = compared_on(spec.kind, is_count=spec.modality.is_count)
@@ -153,9 +157,10 @@ class Comparison:
         """One row per method and score."""
         found = [(name, item, x) for name, p in self.predictions.items() for item, x in self.scores(p).items()]
         ours, theirs = self.uncertainty(level, n_samples)
+        covered = ours.covered[~np.isnan(ours.covered)]
         found += [
             (OURS, "pit_covered", float(np.nanmean(ours.covered))),
-            (OURS, "pit_features_near", float(np.mean(np.abs(ours.covered - level) <= NEAR))),
+            (OURS, "pit_features_near", float(np.mean(np.abs(covered - level) <= NEAR))),
         ]
         for name, one in ((OURS, ours), ("mean", theirs)):
             if one is not None and not np.isnan(one.score).all():

@@ -13,9 +13,11 @@ import pandas as pd
 from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError, MultiomeWarning, check_seed, check_whole, listed, unknown
+from multiome.predict.arguments import warn_unseen_batches
 from multiome.predict.comparison import MIN_CELLS, Comparison, Direction
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import draws_needed
+from multiome.predict.unlike import unlike_columns
 
 
 def evaluate(
@@ -49,11 +51,22 @@ def evaluate(
     if reference is not None:
         trained = read(fitted, reference, "reference", min_features=min_features, drop_empty=drop_empty)
         mention_shared(data, reference)
-    found = []
+    warn_unseen_batches(cells.batch_index, fitted.spec)
+    unlike_columns(fitted, cells)  # warns where many are
+    found, alone = [], []
     for direction in directions:
         rows = np.sort(np.random.default_rng(seed).permutation(direction.rows(cells))[:max_cells])
         comparison = Comparison(fitted, direction, cells, rows, trained, seed)
+        if trained is not None and not len(comparison.reference_rows):
+            alone.append(f"{direction.source} to {direction.target}")
         found.append((comparison.overall if per == "all" else comparison.per_feature)(level, n_samples))
+    if alone:
+        warnings.warn(
+            f"Fewer than {MIN_CELLS} cells of `reference` have the modalities of {listed(alone, most=3)}: no simple "
+            "method could be trained there, and the model stands alone.",
+            MultiomeWarning,
+            stacklevel=3,
+        )
     return pd.concat(found, ignore_index=True)
 
 

@@ -30,7 +30,7 @@ class Fitted:
     depth: DepthModel
     shrinkage: Shrinkage
     calibration: Calibration = Calibration()
-    """How far draws spread; empty where too few cells could be held out."""
+    """Whether draws spread as far as measured values; empty where too few cells could be held out."""
     reliability: pd.DataFrame | None = None
     """How well each feature can be predicted, see `Multiome.reliability`; None if an older version fitted the model."""
     usual: Usual | None = None
@@ -78,10 +78,10 @@ class Fitted:
             if factor < 1
         ]
         lines += [
-            f"  {key}: draws lie {spread.pooled:.2f} times as far from their centre as the likelihood says, by "
-            f"{spread.n_cells:,} held-out cells"
+            f"  {key}: {spread.n_cells:,} held-out cells lie {spread.pooled:.2f} times as far from the centre of their "
+            "draws as these do"
             for key, spread in self.calibration.spreads.items()
-            if abs(spread.pooled - 1) >= 0.01
+            if abs(spread.pooled - 1) >= 0.05
         ]
         if self.reliability is not None:
             lines += [

@@ -36,8 +36,12 @@ def query_of(
     features: pd.Index | None = None,
     *,
     sources: Collection[str] | None = None,
+    depth: str = "predicted",
 ) -> Query:
-    """Some cells whose modality ``key`` is to be predicted from the others, or some, at the depth that these tell."""
+    """Some cells whose modality ``key`` is to be predicted, from the others or some of them.
+
+    ``depth``, at which, is ``"predicted"`` (as the others tell) or ``"reference"``.
+    """
     used = [other for other in cells.matrices if other != key and (sources is None or other in sources)]
     matrices = {other: cells.matrices[other] for other in used}
     places = {other: cells.rows[other] for other in used}
@@ -47,7 +51,7 @@ def query_of(
     view = Cells(names, pd.DataFrame(index=names), {}, {})
     every = pd.Index(fitted.spec.modalities[key].features)
     nothing = np.zeros(len(rows), dtype=bool)
-    return Query(fitted, key, view, part, "predicted", every if features is None else features, nothing)
+    return Query(fitted, key, view, part, depth, every if features is None else features, nothing)
 
 
 def recorded(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> tuple[sp.csr_matrix, np.ndarray]:

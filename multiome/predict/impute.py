@@ -12,10 +12,9 @@ import torch
 
 from multiome.errors import MultiomeError, check_seed, check_whole
 from multiome.predict.arguments import Depth
-from multiome.predict.calibration import spread_out
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
-from multiome.predict.scale import check_scale, draw, expectation, transform_drawn
+from multiome.predict.scale import check_scale, draw, expectation
 from multiome.predict.states import Query, ask
 from multiome.predict.translate import expected
 
@@ -81,10 +80,11 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
     """
     n_bytes = 4 * 2 * wanted.n_samples * len(query.cells) * len(query.features)
     if n_bytes > MAX_BYTES:
+        other = "use translate" if query.measured_in is None else "n_samples=0"
         raise MultiomeError(
             f"{wanted.n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need "
             f"{n_bytes / 2**30:.1f} GiB (at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a "
-            f"smaller n_samples, or {'n_samples=0' if query.own else 'use translate'}, for expected values only."
+            f"smaller n_samples, or {other}, for expected values only."
         )
     measured, expectations = draws(query, wanted)
     return Prediction(
@@ -109,25 +109,15 @@ def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.nd
     shape, scale = (len(query.cells), len(query.features)), wanted.scale
     measured = np.full((wanted.n_samples, *shape), np.nan, dtype=np.float32)
     expectations = np.full((wanted.n_samples if expected else 0, *shape), np.nan, dtype=np.float32)
-    spread = query.spread(scale)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(wanted.seed)
         for block in query.blocks():
-            drawn, totals = [], []
             for s in range(wanted.n_samples):
                 noise = torch.randn(len(block.index), 1)
                 p, total = query.decode(block, block.q.sample(), noise, scale)
-                if spread is None:
-                    measured[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
-                else:
-                    drawn.append(p.sample().cpu())
-                    totals.append(total.cpu())
+                measured[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
                 if expected:
                     expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
-            if spread is not None and drawn:
-                wider = spread_out(torch.stack(drawn), spread, seed=wanted.seed)
-                for s, (x, total) in enumerate(zip(wider, totals, strict=True)):
-                    measured[s, block.index] = query.shown(transform_drawn(x, scale, total), scale).numpy()
     measured[:, query.nothing] = np.nan
     expectations[:, query.nothing] = np.nan
     return measured, expectations

@@ -26,6 +26,8 @@ DISPERSION = 0.2
 """Squared coefficient of variation that counts of cells alike may have, at most: more would hide what is new."""
 USUAL = 0.99
 """Share of held-out cells that are not flagged."""
+CAUTION = 20
+"""The fewer cells say what is usual, the farther above theirs a score must be: ``1 + CAUTION / n`` times as high."""
 LEAST_WEIGHT = 0.4
 """Modalities that tell less than this share of what the best one does, or less than it at all, are left out."""
 ARRAYS = ("square", "depth", "centre", "spread")

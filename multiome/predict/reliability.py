@@ -1,5 +1,7 @@
 """How well each feature can be predicted, learnt from cells that training held out.
 
+Predictions are at a reference depth: that deeper cells have more counts of everything is not what is to be predicted.
+
 For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of
 them tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
 presence. What the model expects needs no measured value: were it right, the correlation would be the spread of its
@@ -14,7 +16,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import norm
 from sklearn.neighbors import NearestNeighbors
 
@@ -33,6 +35,8 @@ LEVEL = 0.05
 """Features are called predictable so that at most this share of them is not (Benjamini-Hochberg)."""
 MIN_SEEN = 10
 """Cells with a fragment in a peak, below which they tell nothing of it."""
+N_DEPTHS = 5
+"""Groups of cells of like depth."""
 N_NEIGHBOURS = 30
 ENTRIES = 5_000_000
 """Of dense matrices, at a time."""
@@ -63,12 +67,18 @@ def reliability_of(
     pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
     every = pd.Index(spec.features)
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(scored), 1)
+    depth = recorded(cells, scored, key)[1]
+    strata = np.argsort(np.argsort(depth, kind="stable")) * N_DEPTHS // len(depth)
     parts = []
     for start in range(0, len(every), size):
         columns = np.arange(start, min(start + size, len(every)))
-        predicted = expected(query_of(fitted, cells, scored, key, every[columns]), scale, seed=seed).astype(np.float64)
+        predicted = expected(
+            query_of(fitted, cells, scored, key, every[columns], depth="reference"), scale, seed=seed
+        ).astype(np.float64)
         measured, n_telling = measurements(cells, scored, key, scale, columns)
-        parts.append(judge(predicted, measured, n_telling, pool.predict(cells, key, scale, columns), scale))
+        parts.append(
+            judge(predicted, measured, n_telling, pool.predict(cells, key, scale, columns), scale, strata=strata)
+        )
     found = pd.concat(parts, ignore_index=True)
     found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
     found.insert(0, "feature", every)
@@ -82,24 +92,32 @@ def judge(
     n_telling: Float[np.ndarray, " feature"],
     beside: Float[np.ndarray, "cell feature"],
     scale: str,
+    *,
+    strata: Int[np.ndarray, " cell"],
 ) -> pd.DataFrame:
-    """Some features: their reliability, and p of being predicted no better than by the mean."""
+    """Some features: their reliability, and p of being predicted no better than by the mean.
+
+    A fragment is likelier in a deeper cell, whatever the cell is: only cells of like depth are compared.
+    """
     if scale == "probability":
         seen = measured > 0
         often = np.flatnonzero(seen.sum(0) >= MIN_SEEN)
         shown, theirs, chance = np.full(seen.shape[1], np.nan), np.full(seen.shape[1], np.nan), 0.5
         if len(often):
-            shown[often], theirs[often] = (auroc_per_feature(x[:, often], seen[:, often]) for x in (predicted, beside))
+            shown[often], theirs[often] = (
+                auroc_per_feature(x[:, often], seen[:, often], strata=strata) for x in (predicted, beside)
+            )
         hoped = expected_auroc(predicted)
         p = norm.sf((shown - 0.5) / auroc_error(seen))
     else:
         shown, theirs, chance = correlation(predicted, measured), correlation(beside, measured), 0.0
-        hoped = np.minimum(spread(predicted, measured) / np.maximum(spread(measured, measured), 1e-12), 1)
+        varies = spread(measured, measured)
+        hoped = np.where(varies > 1e-9, np.minimum(spread(predicted, measured) / np.maximum(varies, 1e-12), 1), np.nan)
         n = (~np.isnan(measured)).sum(0)
         p = norm.sf(np.arctanh(np.clip(shown, -0.999, 0.999)) * np.sqrt(np.maximum(n - 3, 0)))
     unknown = np.isnan(shown)
     share = np.where(unknown, 0, n_telling / (n_telling + BELIEF))
-    value = share * np.nan_to_num(shown) + (1 - share) * hoped
+    value = share * np.nan_to_num(shown) + (1 - share) * hoped  # NaN where nothing was seen to vary
     return pd.DataFrame(
         {
             "score": "auroc" if scale == "probability" else "r",

@@ -27,8 +27,6 @@ COMPARED = ("log_cp10k", "clr", "probability", "fraction")
 """Scales that compare cells of different depth, and are of values that can be measured."""
 UNSEEN_SCALES = ("foreground", "background_removed")
 """Scales that no measurement shows: it does not say which counts are background."""
-OF_MEASUREMENTS = ("counts", "log_cp10k", "clr", "probability", "values")
-"""Scales on which a measured value can be put by itself."""
 WHOLE_CELL = ("clr",)
 """Scales on which a feature's value depends on all other features of the cell."""
 
@@ -78,6 +76,13 @@ def expectation(p: Any, scale: str, total: Tensor) -> Tensor:
 def draw(p: Any, scale: str, total: Tensor) -> Tensor:
     """One draw of the transformed value (cell x feature)."""
     match scale:
+        case "log_cp10k":
+            return torch.log1p(p.sample() * 1e4 / total)
+        case "clr":
+            logged = torch.log1p(p.sample())
+            return logged - logged.mean(-1, keepdim=True)
+        case "probability":
+            return (p.sample() > 0).float()
         case "foreground":
             return torch.bernoulli(p.foreground)
         case "background_removed":
@@ -86,21 +91,7 @@ def draw(p: Any, scale: str, total: Tensor) -> Tensor:
             a, b = p.fraction * p.concentration, (1 - p.fraction) * p.concentration
             return torch.distributions.Beta(a.clamp_min(1e-4), b.clamp_min(1e-4)).sample()
         case _:
-            return transform_drawn(p.sample(), scale, total)
-
-
-def transform_drawn(x: Tensor, scale: str, total: Tensor) -> Tensor:
-    """A drawn measurement (cell x feature) on a scale that measurements have."""
-    match scale:
-        case "log_cp10k":
-            return torch.log1p(x * 1e4 / total)
-        case "clr":
-            logged = torch.log1p(x)
-            return logged - logged.mean(-1, keepdim=True)
-        case "probability":
-            return (x > 0).float()
-        case _:
-            return x
+            return p.sample()
 
 
 def transform_observed(values: sp.csr_matrix, scale: str, total: Float[np.ndarray, " cell"]) -> np.ndarray:

@@ -22,7 +22,7 @@ from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
-from multiome.predict.scale import OF_MEASUREMENTS, WHOLE_CELL
+from multiome.predict.scale import WHOLE_CELL
 from multiome.predict.unlike import unlike_columns
 from multiome.types import Batch
 
@@ -42,8 +42,8 @@ class Query:
     """Cells without any source."""
     unlike: pd.DataFrame = field(default_factory=pd.DataFrame)
     """How unlike the training cells each cell is, as columns of ``.obs``; none where nothing is known."""
-    own: bool = False
-    """Whether the target's own values are among what is known of a cell."""
+    measured_in: np.ndarray | None = None
+    """Where the target's own values are among what is known: the experimental batch in which they were measured."""
 
     @property
     def obs(self) -> pd.DataFrame:
@@ -55,7 +55,7 @@ class Query:
     def var(self) -> pd.DataFrame:
         """What is known of how well the wanted features can be predicted, by their names."""
         table = self.fitted.reliability
-        known = None if table is None or self.own else table[table["modality"] == self.target]
+        known = None if table is None or self.measured_in is not None else table[table["modality"] == self.target]
         if known is None or known.empty:
             return pd.DataFrame(index=self.features)
         return known.drop(columns="modality").set_index("feature").loc[self.features].rename_axis(None)
@@ -90,32 +90,27 @@ class Query:
         features = None if scale in WHOLE_CELL else self.feature_index()
         if self.fitted.spec.modalities[self.target].coverage_layer is not None:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
+        wanted = self.at(block.batch, z, exposure, features, block.centre)
+        if self.measured_in is None:
+            return wanted, total
+        vae, batch = self.fitted.vae, block.batch
+        there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
+        centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
+        measured = self.at(there, z, vae.exposure(batch, self.target, features), features, centre)
+        recorded = self.recorded(block, features)
+        return vae.channel(self.target).likelihood.given(measured, recorded, wanted=wanted), total
+
+    def at(self, batch: Batch, z: Tensor, exposure: Tensor, features: Tensor | None, centre: Tensor | None) -> Any:
+        """The distribution of the target at given states and depth, before its own values are known."""
         vae = self.fitted.vae
-        h = self.fitted.shrinkage.apply(vae.hidden(z, block.batch), block.centre, self.target)
-        channel = vae.channel(self.target)
-        if not self.own:
-            return channel.decode(h, exposure, features), total
-        measured = channel.decode(h, vae.exposure(block.batch, self.target, features), features)
-        log_ratio = (total / self.fitted.spec.modalities[self.target].median_depth).log()
-        log_ratio = log_ratio - block.batch.exposure[self.target].log()
-        return channel.likelihood.given(measured, self.recorded(block, features), log_ratio=log_ratio), total
+        h = self.fitted.shrinkage.apply(vae.hidden(z, batch), centre, self.target)
+        return vae.channel(self.target).decode(h, exposure, features)
 
     def recorded(self, block: Block, features: Tensor | None) -> Tensor:
         """The target's own values (cell x feature); NaN in features that the data lack."""
         values = block.batch.counts[self.target].dense(features)
         found = torch.from_numpy(self.cells.matrices[self.target].found).to(values.device)
         return values.masked_fill(~(found if features is None else found[features]), torch.nan)
-
-    def spread(self, scale: str) -> np.ndarray | None:
-        """How far draws of the features that `decode` covers are to be spread; None where they are not measurements.
-
-        It was learnt of values that were not known, so those that were, are left alone.
-        """
-        found = self.fitted.calibration.spreads.get(self.target)
-        if found is None or self.own or scale not in OF_MEASUREMENTS:
-            return None
-        every = pd.Index(self.fitted.spec.modalities[self.target].features)
-        return found.of(every if scale in WHOLE_CELL else self.features)
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""
@@ -227,6 +222,7 @@ def ask_own(
     index = view.obs_names.get_indexer(view.mods[key].obs_names)
     view = Cells(view.obs_names[index], view.obs, view.mods, {k: rows[index] for k, rows in view.rows.items()})
     cells = cells.part(index)
+    own_batch = cells.batch_index
     if batch is not None:
         cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
     else:
@@ -234,4 +230,4 @@ def ask_own(
     nothing = ~cells.observed(key)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), [key])
     depth = check_depth(depth, view.obs_names, ("own", "reference"))
-    return Query(fitted, key, view, cells, depth, wanted, nothing, unlike_columns(fitted, cells), own=True)
+    return Query(fitted, key, view, cells, depth, wanted, nothing, unlike_columns(fitted, cells), own_batch)

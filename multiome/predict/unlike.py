@@ -21,7 +21,18 @@ from multiome.errors import MultiomeError, MultiomeWarning, listed
 from multiome.nn.fusion import product_of_experts
 from multiome.predict.embed import blocks, posterior
 from multiome.predict.fitted import Fitted
-from multiome.predict.novelty import DISPERSION, HIGH, LEAST_WEIGHT, LOW, MAX_CELLS, MIN_CELLS, USUAL, Standard, Usual
+from multiome.predict.novelty import (
+    CAUTION,
+    DISPERSION,
+    HIGH,
+    LEAST_WEIGHT,
+    LOW,
+    MAX_CELLS,
+    MIN_CELLS,
+    USUAL,
+    Standard,
+    Usual,
+)
 from multiome.types import Batch
 
 N_NEAREST = 3
@@ -54,7 +65,8 @@ def learn_usual(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, see
     correlation = float(np.clip(np.mean(found), 0, 1)) if found else 0.0
     usual = Usual({key: standards[key] for key in keys}, usual_distances(fitted, some), correlation, np.inf)
     joint = usual.join({key: scores[key] for key in keys}, distance_score(fitted, usual, some))
-    return replace(usual, threshold=float(np.quantile(joint[~np.isnan(joint)], USUAL)))
+    known = joint[~np.isnan(joint)]
+    return replace(usual, threshold=float(np.quantile(known, USUAL)) * (1 + CAUTION / len(known)))
 
 
 @torch.no_grad()

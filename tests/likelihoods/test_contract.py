@@ -167,9 +167,8 @@ def test_two_measurements_of_a_cell_are_exchangeable(case):
     a, b = case.values, p.sample()
     if isinstance(case.likelihood, Normal):
         pytest.skip("its given() says nothing more")
-    same = torch.zeros(len(a), 1)
-    forth = p.log_prob(a) + case.likelihood.given(p, a, log_ratio=same).log_prob(b)
-    back = p.log_prob(b) + case.likelihood.given(p, b, log_ratio=same).log_prob(a)
+    forth = p.log_prob(a) + case.likelihood.given(p, a, wanted=p).log_prob(b)
+    back = p.log_prob(b) + case.likelihood.given(p, b, wanted=p).log_prob(a)
     torch.testing.assert_close(forth, back, rtol=1e-3, atol=2e-3)
 
 
@@ -177,17 +176,28 @@ def test_what_is_expected_of_a_second_measurement_is_on_average_what_was_expecte
     outputs = case.outputs(0.5, 8)
     shape = (32_000, case.exposure.shape[1])  # of depth, or of coverage
     p = case.likelihood(outputs.repeat_interleave(4_000, 1), exposure=torch.full(shape, 3.0))
-    again = case.likelihood.given(p, p.sample(), log_ratio=torch.zeros(32_000, 1)).mean
+    again = case.likelihood.given(p, p.sample(), wanted=p).mean
     each = again.double().reshape(8, 4_000, 5)
     error = each.std(1) / 4_000**0.5
     expected = p.mean.reshape(8, 4_000, 5)[:, 0]
     assert ((each.mean(1) - expected).abs() <= 6 * error + 1e-3 * (1 + expected.abs())).all()
 
 
+def test_another_batch_keeps_how_far_the_count_lies_from_what_was_expected(case):
+    """A count as expected in its own batch says nothing of another one but what is expected there."""
+    p, other = case.decode(case.outputs(0.5)), case.decode(case.outputs(0.5))
+    nothing = torch.full_like(case.values, torch.nan)
+    torch.testing.assert_close(case.likelihood.given(p, nothing, wanted=other).mean, other.mean)
+    if isinstance(case.likelihood, NegativeBinomial):
+        found = case.likelihood.given(p, p.mean, wanted=other)
+        torch.testing.assert_close(found.mean, other.mean, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [NegativeBinomial, Poisson, ProteinMixture])
 def test_a_deeper_measurement_has_more_counts(kind):
     likelihood = kind(3)
-    p = likelihood(torch.randn(likelihood.n_outputs, 4, 3), exposure=torch.ones(4, 1))
+    outputs = torch.randn(likelihood.n_outputs, 4, 3)
+    p, deeper = (likelihood(outputs, exposure=torch.full((4, 1), depth)) for depth in (1.0, 2.0))
     x = p.sample()
-    one, two = (likelihood.given(p, x, log_ratio=torch.full((4, 1), r)).mean for r in (0.0, 0.7))
-    torch.testing.assert_close(two, one * torch.tensor(0.7).exp())
+    one, two = (likelihood.given(p, x, wanted=wanted).mean for wanted in (p, deeper))
+    torch.testing.assert_close(two, 2 * one)

@@ -146,3 +146,27 @@ def test_what_was_not_measured_cannot_be_smoothed(model, cells):
         model.denoise(cells, "protin")
     with pytest.raises(MultiomeError, match="n_samples"):
         model.denoise(cells, "prot", n_samples=-1)
+
+
+def test_in_another_batch_a_count_is_judged_by_its_own(model, small):
+    """What is expected changes as the batch's effect does, and not towards what the other batch counted."""
+    cells = small.mdata[(small.mdata.obs["batch"] == "batch1").to_numpy()].copy()
+    own, other = (model.denoise(cells, "rna", batch=batch).mean for batch in (None, "batch2"))
+    effect = [
+        model.translate(cells, source="rna", target="atac", batch=batch, depth="reference").X.sum()
+        for batch in (None, "batch2")
+    ]
+    assert effect[0] != effect[1]
+    change = np.log(other / own).std(0)
+    # the effect of a batch is nearly the same for all cells; judged by the other batch it would follow each count
+    assert np.median(change) < 0.1
+    np.testing.assert_array_equal(own, model.denoise(cells, "rna", batch="batch1").mean)
+
+
+def test_sites_that_the_data_lack_are_expected_from_the_others(model, cells):
+    fewer = cells.copy()
+    fewer.mod["met"] = cells["met"][:, 10:].copy()
+    fewer = md.MuData({key: fewer[key] for key in fewer.mod})
+    found = model.denoise(fewer, "met")
+    assert not np.isnan(found.mean).any()
+    assert ((found.mean > 0) & (found.mean < 1)).all()

@@ -130,3 +130,13 @@ def test_cells_without_a_count_are_refused(parts):
     empty["prot"].X = sp.csr_matrix(x)
     with pytest.raises(MultiomeError, match="not a single count"):
         model.evaluate(empty)
+
+
+def test_a_reference_that_cannot_train_a_method_is_mentioned(parts):
+    train, test, model = parts
+    pair = md.MuData({key: test[key] for key in ("rna", "prot")})
+    with pytest.warns(
+        MultiomeWarning, match=r"Fewer than 10 cells of `reference` have the modalities of 'rna to prot'"
+    ):
+        found = model.evaluate(pair, reference=md.MuData({"rna": train["rna"].copy()}), n_samples=20)
+    assert set(found["method"]) == {"multiome"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anndata as ad
+import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,3 +107,32 @@ def test_probabilities_that_are_true_reach_what_they_expect():
     reached = auroc_per_feature(p, rng.random(p.shape) < p)
     np.testing.assert_allclose(expected_auroc(p), reached, atol=0.04)
     np.testing.assert_allclose(expected_auroc(np.full((30, 1), 0.2)), 0.5)
+
+
+def test_depth_alone_makes_nothing_predictable(quick_fit):
+    """All cells are of one state; deep in one modality is deep in the other."""
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(800, 1))
+    depth = {key: np.exp(0.6 * (0.9 * common + 0.45 * rng.normal(size=(800, 1)))) for key in ("rna", "atac")}
+    counts = {
+        key: rng.poisson(depth[key] * rng.gamma(0.7, 1.5, n)).astype(np.float32)
+        for key, n in (("rna", 60), ("atac", 80))
+    }
+    names = [f"cell{i}" for i in range(800)]
+    mods = {
+        key: ad.AnnData(
+            x + (np.arange(x.shape[1]) == 0),
+            pd.DataFrame(index=names),
+            pd.DataFrame(index=[f"{key}{j}" for j in range(x.shape[1])]),
+        )
+        for key, x in counts.items()
+    }
+    table = quick_fit(md.MuData(mods), steps=300).reliability
+    assert table["predictable"].mean() < 0.08
+
+
+def test_what_never_varied_is_not_known(trained):
+    model, _ = trained
+    table = model.reliability
+    assert table.loc[table["n_cells"] == 0, "reliability"].isna().all()
+    assert (table["reliability"].dropna() <= 1).all()
