@@ -170,8 +170,8 @@ def features(seed: int) -> Iterator[Row]:
             )
             at = truth.var_names.get_indexer(predicted.var_names)
             reached = pearson(predicted.X, every.iloc[:, at].to_numpy(float))
-        known = ~np.isnan(reached)
         said = predicted.var["reliability"].to_numpy(float)
+        known = ~np.isnan(reached) & ~np.isnan(said)
         yield {
             "data": name, "target": target, "cells": "training donor" if dev else "other cells",
             "features": int(known.sum()), "Spearman": float(spearmanr(said[known], reached[known])[0]),
