@@ -1,6 +1,7 @@
 """How well each feature can be predicted, learnt from cells that training held out.
 
-Predictions are at a reference depth: that deeper cells have more counts of everything is not what is to be predicted.
+Predictions of RNA and ATAC are at a reference depth: that deeper cells have more counts of everything is not what is to
+be predicted.
 
 For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of
 them tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
@@ -67,14 +68,16 @@ def reliability_of(
     pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
     every = pd.Index(spec.features)
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(scored), 1)
+    # CLR is of a cell's own proteins: how many it has is part of what is predicted
+    at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
     depth = recorded(cells, scored, key)[1]
     strata = np.argsort(np.argsort(depth, kind="stable")) * N_DEPTHS // len(depth)
     parts = []
     for start in range(0, len(every), size):
         columns = np.arange(start, min(start + size, len(every)))
-        predicted = expected(
-            query_of(fitted, cells, scored, key, every[columns], depth="reference"), scale, seed=seed
-        ).astype(np.float64)
+        predicted = expected(query_of(fitted, cells, scored, key, every[columns], depth=at), scale, seed=seed).astype(
+            np.float64
+        )
         measured, n_telling = measurements(cells, scored, key, scale, columns)
         parts.append(
             judge(predicted, measured, n_telling, pool.predict(cells, key, scale, columns), scale, strata=strata)

@@ -157,7 +157,7 @@ def unlike_columns(fitted: Fitted, cells: CellDataset) -> pd.DataFrame:
     Warns where many cells are unlike the training's.
     """
     usual = fitted.usual
-    if usual is None:
+    if usual is None or not len(fitted.shrinkage.states):
         return pd.DataFrame()
     scores = {}
     for key in [key for key in cells.matrices if key in usual.standards]:

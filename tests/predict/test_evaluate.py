@@ -136,7 +136,7 @@ def test_a_reference_that_cannot_train_a_method_is_mentioned(parts):
     train, test, model = parts
     pair = md.MuData({key: test[key] for key in ("rna", "prot")})
     with pytest.warns(
-        MultiomeWarning, match=r"Fewer than 10 cells of `reference` have the modalities of 'rna to prot'"
+        MultiomeWarning, match=r"Fewer than 10 cells of `reference` have the modalities of .*'rna to prot'"
     ):
         found = model.evaluate(pair, reference=md.MuData({"rna": train["rna"].copy()}), n_samples=20)
     assert set(found["method"]) == {"multiome"}
