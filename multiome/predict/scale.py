@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiome.errors import unknown
-from multiome.metrics.validation import Matrix
+from multiome.metrics.validation import Matrix, dense
 
 SCALES: dict[str, tuple[str, ...]] = {
     "rna": ("counts", "log_cp10k"),
@@ -99,13 +99,8 @@ def transform_observed(values: sp.csr_matrix, scale: str, total: Float[np.ndarra
 
     ``total`` is each cell's total count, also of features that only count towards it.
     """
-    if scale == "log_cp10k":
-        return np.log1p(values.toarray() * (1e4 / np.maximum(total, 1))[:, None])
-    dense = values.toarray()
-    if scale == "clr":
-        logged = np.log1p(dense)
-        return logged - logged.mean(1, keepdims=True)
-    return (dense > 0).astype(np.float32) if scale == "probability" else dense
+    # methylated calls stay calls: their coverage is compared with elsewhere
+    return values.toarray() if scale == "fraction" else dense(on_scale(values, total, None, scale))
 
 
 def on_scale(values: sp.csr_matrix, depth: np.ndarray, calls: sp.csr_matrix | None, scale: str) -> Matrix:
