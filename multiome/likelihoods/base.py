@@ -28,6 +28,8 @@ class Likelihood(nn.Module, ABC):
     """Whether the values are non-negative whole numbers."""
     scales_means: ClassVar[bool] = False
     """Whether `scale_means` does what it says."""
+    disperses: ClassVar[bool] = False
+    """Whether features have a dispersion, which `dispersed` changes."""
 
     def __init__(self, n_features: int) -> None:
         super().__init__()
@@ -62,6 +64,13 @@ class Likelihood(nn.Module, ABC):
         recorded says in which part of it a cell lies; NaN where nothing was. Here: nothing more.
         """
         return wanted
+
+    def dispersed(self, p: Any, factor: Float[Tensor, "*feature"]) -> Any:
+        """A distribution as `forward` gives it with the same mean, the inverse dispersion of each feature multiplied.
+
+        Only where `disperses`.
+        """
+        raise NotImplementedError
 
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
         """Multiply the mean of each feature; only where `scales_means`, because one parameter does so."""

@@ -47,6 +47,10 @@ class MeanDispersion(TorchDistribution):
             rate = torch.distributions.Gamma(self.theta, self.theta / self.mean.clamp_min(1e-20)).sample(sample_shape)
             return torch.poisson(rate.expand(shape))
 
+    def dispersed(self, factor: Tensor) -> MeanDispersion:
+        """The same mean, ``theta`` multiplied."""
+        return MeanDispersion(self.log_mean, self.given_theta * factor, validate_args=False)
+
     def given(self, value: Tensor, wanted: MeanDispersion) -> MeanDispersion:
         """Another measurement (``wanted``) of the same cell, given what this one counted.
 
@@ -70,6 +74,7 @@ class NegativeBinomial(Likelihood):
     """``x ~ NB(mean = exposure * exp(base + output), theta)``."""
 
     scales_means: ClassVar[bool] = True
+    disperses: ClassVar[bool] = True
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
@@ -93,6 +98,10 @@ class NegativeBinomial(Likelihood):
         """Exactly: the base is the logarithm of a factor."""
         with torch.no_grad():
             self.base.add_(ratio.log())
+
+    def dispersed(self, p: MeanDispersion, factor: Float[Tensor, "*feature"]) -> MeanDispersion:
+        """See `MeanDispersion.dispersed`."""
+        return p.dispersed(factor)
 
     def given(
         self, measured: MeanDispersion, value: Float[Tensor, "cell feature"], *, wanted: MeanDispersion

@@ -22,6 +22,7 @@ class Normal(Likelihood):
     """``x ~ Normal(loc + scale * output, sigma)`` around the training cells' mean and spread; exposure is ignored."""
 
     is_count: ClassVar[bool] = False
+    disperses: ClassVar[bool] = True
     loc: Tensor
     scale: Tensor
 
@@ -44,6 +45,10 @@ class Normal(Likelihood):
             self.loc.copy_(loc)
             self.scale.copy_(torch.maximum(scale, floor))
             self.log_residual.fill_(math.log(1 - LEAST))
+
+    def dispersed(self, p: dist.Normal, factor: Float[Tensor, "*feature"]) -> dist.Normal:
+        """The variance, of which the factor is of the inverse."""
+        return dist.Normal(p.loc, p.scale * factor.rsqrt(), validate_args=False)
 
     def forward(
         self,

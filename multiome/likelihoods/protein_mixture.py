@@ -66,6 +66,11 @@ class BackgroundForeground(TorchDistribution):
             background, foreground = (component.sample(sample_shape) for component in self.components)
             return torch.where(torch.rand_like(foreground) < self.foreground, foreground, background)
 
+    def dispersed(self, factor: Tensor) -> BackgroundForeground:
+        """The same means and probability, ``theta`` of both components multiplied."""
+        background, foreground = (component.dispersed(factor) for component in self.components)
+        return BackgroundForeground(background, foreground, self.logit, validate_args=False)
+
     def given(self, value: Tensor, wanted: BackgroundForeground) -> BackgroundForeground:
         """Another measurement (``wanted``) of the same cell, given what this one counted.
 
@@ -101,6 +106,7 @@ class ProteinMixture(Likelihood):
     """
 
     n_outputs: ClassVar[int] = 3
+    disperses: ClassVar[bool] = True
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)
@@ -127,6 +133,10 @@ class ProteinMixture(Likelihood):
             self.increment_base.copy_((ratio - 1).log())
             self.logit_base.copy_(share.logit())
             self.log_theta.copy_(-excess.clamp(0.05, 10).log())
+
+    def dispersed(self, p: BackgroundForeground, factor: Float[Tensor, "*feature"]) -> BackgroundForeground:
+        """See `BackgroundForeground.dispersed`."""
+        return p.dispersed(factor)
 
     def given(
         self, measured: BackgroundForeground, value: Float[Tensor, "cell feature"], *, wanted: BackgroundForeground

@@ -26,7 +26,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import Usual
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 6
+FORMAT = 7
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 DATA = (".h5mu", ".h5ad", ".h5", ".loom", ".zarr")
 """How names of data end, never those of models."""
@@ -111,8 +111,8 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
         if label["format"] > 1:
             shrinkage = Shrinkage.from_json(json.loads(members["shrinkage.json"]))
-        calibration = Calibration()  # before format 6 there was none
-        if "calibration.json" in members:
+        calibration = Calibration()  # before format 7 it was measured, if at all, and not applied
+        if label["format"] >= 7:
             calibration = Calibration.from_json(json.loads(members["calibration.json"]))
         reliability = None
         if "reliability.csv" in members:

@@ -1,4 +1,4 @@
-"""Learn how far draws should spread, from cells that training held out."""
+"""Learn how dispersed each feature is around its prediction, from cells that training held out."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from scipy.special import ndtri
 
 from multiome.data.dataset import CellDataset
-from multiome.predict.calibration import Calibration, Spread
+from multiome.predict.calibration import Calibration, Precision
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import query_of, recorded, with_others
-from multiome.predict.scale import SCALES, draw, transform_observed
 
-N_DRAWS = 50
-"""Draws per held-out cell."""
+N_DRAWS = 20
+"""States and depths drawn per held-out cell."""
 MAX_FEATURES = 300
-"""Features looked at one by one, those seen most often; rarer counts look the same whatever the spread."""
-BELIEF = 50.0
-"""Cells' worth of belief that a feature is as all of its modality are, and that these are as the model says."""
+"""Features looked at one by one, those seen most often; rarer counts look the same however dispersed."""
+LOG_FACTORS = np.linspace(-2, 2, 17)
+"""Logarithms of the factors that are tried."""
+PRIOR = 0.5
+"""Standard deviation of the log factor of a feature around that of its modality, and of this one around 0."""
 
 
 def calibrate(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, seed: int) -> Calibration:
-    """The spread of every modality of which enough cells were held out beside another one.
+    """The factors of every modality that has a dispersion, and of which enough cells were held out beside another one.
 
-    Methylation is left as it is: its draws are of fractions, which single calls do not show.
+    Methylation is left as it is: most sites are called once, and one call does not show a dispersion.
     """
-    spreads = {}
-    for key, spec in fitted.spec.modalities.items():
+    precisions = {}
+    for key in fitted.spec.modalities:
         rows = with_others(cells, held_out, key, seed=seed)
-        if len(rows) and spec.coverage_layer is None:
-            spreads[key] = learn_spread(fitted, cells, rows, key, seed=seed)
-    return Calibration(spreads)
+        if len(rows) and fitted.vae.channel(key).likelihood.disperses:
+            precisions[key] = learn_precision(fitted, cells, rows, key, seed=seed)
+    return Calibration(precisions)
 
 
-def learn_spread(fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: str, *, seed: int) -> Spread:
-    """Mean square of the normal scores of what was measured in held-out cells."""
+def learn_precision(fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: str, *, seed: int) -> Precision:
+    """The most probable factors: all features' together first, then each feature's around it."""
     features = often_seen(fitted, cells, rows, key)
-    score = np.square(ndtri(np.clip(ranks(fitted, cells, rows, key, features, seed=seed), 1e-3, 1 - 1e-3)))
-    n = len(rows)
-    pooled = (score.mean() * n + BELIEF) / (n + BELIEF)
-    single = (score.sum(0) + BELIEF * pooled) / (n + BELIEF)
-    by_name = dict(zip(features, np.sqrt(single).round(3).tolist(), strict=True))
-    return Spread(n, round(float(np.sqrt(pooled)), 3), by_name)
+    told = predictive(fitted, cells, rows, key, features, seed=seed)
+    pooled = LOG_FACTORS[np.argmax(told.sum(1) - LOG_FACTORS**2 / (2 * PRIOR**2))]
+    around = (LOG_FACTORS - pooled) ** 2 / (2 * PRIOR**2)
+    single = LOG_FACTORS[np.argmax(told - around[:, None], axis=0)]
+    by_name = dict(zip(features, np.exp(single).round(3).tolist(), strict=True))
+    return Precision(len(rows), round(float(np.exp(pooled)), 3), by_name)
 
 
 def often_seen(fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: str) -> pd.Index:
@@ -55,28 +55,24 @@ def often_seen(fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: str) -
 
 
 @torch.no_grad()
-def ranks(
+def predictive(
     fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: str, features: pd.Index, *, seed: int
-) -> Float[np.ndarray, "cell feature"]:
-    """Where what was measured falls among draws, as `Prediction.pit` has it."""
-    spec = fitted.spec.modalities[key]
-    scale = SCALES[spec.kind][0] if spec.modality.is_count else "values"
+) -> Float[np.ndarray, "factor feature"]:
+    """Log probability of what was measured, predicted from the other modalities, summed over cells, for each factor."""
     query = query_of(fitted, cells, rows, key, features)
-    values, depth = recorded(cells, rows, key)
-    measured = transform_observed(values[:, query_columns(fitted, key, features)], scale, depth)
-    below, equal = np.zeros(measured.shape), np.zeros(measured.shape)
+    likelihood = fitted.vae.channel(key).likelihood
+    columns = pd.Index(fitted.spec.modalities[key].features).get_indexer(features)
+    measured = torch.from_numpy(recorded(cells, rows, key)[0][:, columns].toarray().astype(np.float32))
+    factors = torch.from_numpy(np.exp(LOG_FACTORS).astype(np.float32)).to(fitted.device)
+    total = np.zeros((len(factors), len(features)))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for block in query.blocks():
+            x = measured[block.index].to(fitted.device)
+            told = x.new_full((len(factors), *x.shape), -torch.inf)
             for _ in range(N_DRAWS):
-                p, total = query.decode(block, block.q.sample(), torch.randn(len(block.index), 1), scale)
-                drawn = query.shown(draw(p, scale, total), scale).numpy()
-                below[block.index] += drawn < measured[block.index]
-                equal[block.index] += drawn == measured[block.index]
-    between = np.random.default_rng(seed).random(measured.shape)
-    return (below + between * (equal + 1)) / (N_DRAWS + 1)
-
-
-def query_columns(fitted: Fitted, key: str, features: pd.Index) -> np.ndarray:
-    """Where features stand among those of the model."""
-    return pd.Index(fitted.spec.modalities[key].features).get_indexer(features)
+                p, _ = query.decode(block, block.q.sample(), torch.randn(len(block.index), 1), "counts")
+                for i, factor in enumerate(factors):
+                    told[i] = torch.logaddexp(told[i], likelihood.dispersed(p, factor).log_prob(x))
+            total += told.double().sum(1).cpu().numpy()
+    return total

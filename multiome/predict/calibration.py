@@ -1,9 +1,9 @@
-"""How far draws of new measurements lie from their centre, beside what cells that were held out show.
+"""How far draws of new measurements lie from their centre, as cells show that were held out.
 
-Where a measured value falls among its draws is, by its rank ``u`` (randomised between equal counts), uniform if the
-model is calibrated, and the normal score ``Phi^-1(u)`` then has mean square 1. The root of its mean square in held-out
-cells, the *spread*, is above 1 where draws lie too close together. Draws are not changed by it: to exchange them for
-those of other ranks would move the mean of counts, which are skewed, and the spread lies within a few percent of 1.
+The dispersion of every feature is learnt together with the weights, so that what the weights remember of the training
+cells looks like less noise than there is, and states that only other modalities tell add some. Held-out cells tell a
+factor by which each feature's inverse dispersion is multiplied in predictions. The mean stays as it is: to spread draws
+by any other rule would move the mean of counts, which are skewed.
 """
 
 from __future__ import annotations
@@ -12,32 +12,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 
 @dataclass(frozen=True)
-class Spread:
-    """The spread of one modality."""
+class Precision:
+    """Factors of the inverse dispersions of one modality, below 1 where draws lay too close together."""
 
     n_cells: int
-    """Held-out cells that it was learnt from."""
+    """Held-out cells that they were learnt from."""
     pooled: float
     """Of all features that were not looked at one by one."""
     single: Mapping[str, float]
     """Of some features, by name."""
 
+    def of(self, features: tuple[str, ...]) -> Float[np.ndarray, " feature"]:
+        """One factor per feature."""
+        return np.array([self.single.get(name, self.pooled) for name in features], dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class Calibration:
-    """The spread of every modality of which enough cells were held out beside another one."""
+    """The factors of every modality that has a dispersion, where enough cells were held out beside another modality."""
 
-    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    precisions: Mapping[str, Precision] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A value of plain numbers and strings."""
         return {
-            key: {"n_cells": s.n_cells, "pooled": s.pooled, "single": dict(s.single)} for key, s in self.spreads.items()
+            key: {"n_cells": p.n_cells, "pooled": p.pooled, "single": dict(p.single)}
+            for key, p in self.precisions.items()
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Calibration:
         """The inverse of `to_json`."""
-        return cls({key: Spread(**spread) for key, spread in value.items()})
+        return cls({key: Precision(**precision) for key, precision in value.items()})

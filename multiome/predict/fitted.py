@@ -30,7 +30,7 @@ class Fitted:
     depth: DepthModel
     shrinkage: Shrinkage
     calibration: Calibration = Calibration()
-    """Whether draws spread as far as measured values; empty where too few cells could be held out."""
+    """How much more or less dispersed held-out cells were; empty where too few could be held out."""
     reliability: pd.DataFrame | None = None
     """How well each feature can be predicted, see `Multiome.reliability`; None if an older version fitted the model."""
     usual: Usual | None = None
@@ -78,10 +78,11 @@ class Fitted:
             if factor < 1
         ]
         lines += [
-            f"  {key}: {spread.n_cells:,} held-out cells lie {spread.pooled:.2f} times as far from the centre of their "
-            "draws as these do"
-            for key, spread in self.calibration.spreads.items()
-            if abs(spread.pooled - 1) >= 0.05
+            f"  {key}: predictions are {1 / precision.pooled:.2f} times as dispersed as training values, as "
+            f"{precision.n_cells:,} held-out cells show; of single features {1 / high:.2f} to {1 / low:.2f} times"
+            for key, precision in self.calibration.precisions.items()
+            for low, high in [(min(precision.single.values()), max(precision.single.values()))]
+            if low < high or precision.pooled != 1
         ]
         if self.reliability is not None:
             lines += [

@@ -41,9 +41,9 @@ def learn(
     evidence = None if edges is None else gather_evidence(vae, cells, edges, spec, seed=seed)
     depth = depth_model(vae, cells, spec)
     fitted = Fitted(vae, spec, config, depth, shrinkage, graph=graph, evidence=evidence)
+    fitted = replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed))
     return replace(
         fitted,
-        calibration=calibrate(fitted, cells, held_out, seed=seed),
         usual=learn_usual(fitted, cells, held_out, seed=seed),
         reliability=learn_reliability(fitted, cells, rows=rows, held_out=held_out, seed=seed),
     )

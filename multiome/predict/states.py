@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import anndata as ad
@@ -92,13 +93,29 @@ class Query:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
         wanted = self.at(block.batch, z, exposure, features, block.centre)
         if self.measured_in is None:
-            return wanted, total
+            return self.calibrated(wanted, features), total
         vae, batch = self.fitted.vae, block.batch
         there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
         centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
         measured = self.at(there, z, vae.exposure(batch, self.target, features), features, centre)
         recorded = self.recorded(block, features)
         return vae.channel(self.target).likelihood.given(measured, recorded, wanted=wanted), total
+
+    def calibrated(self, p: Any, features: Tensor | None) -> Any:
+        """The distribution as dispersed as held-out cells were."""
+        precision = self.precision
+        if precision is None:
+            return p
+        factor = precision if features is None else precision[features]
+        return self.fitted.vae.channel(self.target).likelihood.dispersed(p, factor)
+
+    @cached_property
+    def precision(self) -> Tensor | None:
+        """By what the inverse dispersion of each feature of the model is multiplied; None where nothing is known."""
+        precision = self.fitted.calibration.precisions.get(self.target)
+        if precision is None:
+            return None
+        return torch.from_numpy(precision.of(self.fitted.spec.modalities[self.target].features)).to(self.fitted.device)
 
     def at(self, batch: Batch, z: Tensor, exposure: Tensor, features: Tensor | None, centre: Tensor | None) -> Any:
         """The distribution of the target at given states and depth, before its own values are known."""

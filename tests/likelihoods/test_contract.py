@@ -30,6 +30,16 @@ def test_samples_have_the_mean_and_the_variance(case):
     assert ((x.var(0) - p.variance).abs() <= 6 * error_of_variance + 2e-3 * (1 + p.variance)).all()
 
 
+def test_dispersion_leaves_the_mean(case):
+    if not case.likelihood.disperses:
+        pytest.skip("has no dispersion")
+    p = case.decode(case.outputs(0.5, 8))
+    for factor in (0.2, 5.0):
+        q = case.likelihood.dispersed(p, torch.full((case.likelihood.n_features,), factor))
+        torch.testing.assert_close(q.mean, p.mean)
+        assert ((q.variance - p.variance) * (1 - factor) > 0).all()
+
+
 def test_probability_sums_to_one(case):
     p = case.decode(case.outputs(0.5, 8))
     torch.testing.assert_close(total_probability(case.likelihood, p), torch.ones(p.batch_shape), rtol=0, atol=2e-3)
