@@ -64,6 +64,16 @@ class SparseRows:
             vars(others)["rows"] = self.rows
         return others
 
+    def only(self, cells: Bool[Tensor, " cell"]) -> SparseRows:
+        """The rows of some cells."""
+        length = self.indptr.diff()
+        kept = length[cells]
+        indptr = torch.cat([self.indptr[:1], kept.cumsum(0)])
+        if indptr[-1] == len(self.indices):  # the others are empty
+            return replace(self, indptr=indptr)
+        entry = cells[self.rows]
+        return replace(self, indptr=indptr, indices=self.indices[entry], values=self.values[entry])
+
     def sum(self) -> Float[Tensor, "cell 1"]:
         """Total per cell."""
         total = self.values.new_zeros(len(self)).index_add_(0, self.rows, self.values)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pyro import poutine
 from torch import Tensor, nn
+from torch.distributions import Normal
 
 from multiome.data.spec import DataSpec
 from multiome.graph.edges import FeatureEdges
@@ -59,16 +60,20 @@ class MultiomeVAE(nn.Module):
 
     def encode(self, batch: Batch, found: Mapping[str, Bool[Tensor, " feature"]] | None = None) -> Latent:
         """Experts of the modalities in the batch, and their product with the prior."""
-        experts = {
-            key: self.channel(key).encode(
-                batch.counts[key],
-                batch.exposure[key],
-                batch.coverage.get(key),
-                None if found is None else found.get(key),
-            )
-            for key in batch.counts
-        }
+        experts = {key: self.expert(key, batch, None if found is None else found.get(key)) for key in batch.counts}
         return Latent(experts, product_of_experts(experts, batch.observed))
+
+    def expert(self, key: str, batch: Batch, found: Bool[Tensor, " feature"] | None = None) -> Normal:
+        """What one modality says; standard normal in cells without it, which cost nothing."""
+        rows, exposure, coverage = batch.counts[key], batch.exposure[key], batch.coverage.get(key)
+        seen = batch.observed[key]
+        if seen.all():
+            return self.channel(key).encode(rows, exposure, coverage, found)
+        coverage = None if coverage is None else coverage.only(seen)
+        q = self.channel(key).encode(rows.only(seen), exposure[seen], coverage, found)
+        place = seen.nonzero()[:, 0]
+        loc, scale = (x.new_zeros(len(batch), x.shape[1]).index_copy(0, place, x) for x in (q.loc, q.scale))
+        return Normal(loc, torch.where(seen[:, None], scale, 1.0), validate_args=False)
 
     def features(self, sampled: Sampled | None = None) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
         """Embeddings of all features, or of the sampled ones, where a guidance graph makes them."""

@@ -115,7 +115,7 @@ def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.nd
             for s in range(wanted.n_samples):
                 noise = torch.randn(len(block.index), 1)
                 p, total = query.decode(block, block.q.sample(), noise, scale)
-                measured[s, block.index] = query.shown(draw(p, scale, total), scale).numpy()
+                measured[s, block.index] = query.shown(draw(query.calibrated(p, scale), scale, total), scale).numpy()
                 if expected:
                     expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
     measured[:, query.nothing] = np.nan

@@ -93,7 +93,7 @@ class Query:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
         wanted = self.at(block.batch, z, exposure, features, block.centre)
         if self.measured_in is None:
-            return self.calibrated(wanted, features), total
+            return wanted, total
         vae, batch = self.fitted.vae, block.batch
         there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
         centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
@@ -101,11 +101,16 @@ class Query:
         recorded = self.recorded(block, features)
         return vae.channel(self.target).likelihood.given(measured, recorded, wanted=wanted), total
 
-    def calibrated(self, p: Any, features: Tensor | None) -> Any:
-        """The distribution as dispersed as held-out cells were."""
+    def calibrated(self, p: Any, scale: str) -> Any:
+        """What `decode` gave, as dispersed as held-out cells were: what measurements are drawn from.
+
+        Expectations are not taken of it. That of a logarithm depends on the dispersion, and on the likelihood's form
+        far from where it was fitted.
+        """
         precision = self.precision
-        if precision is None:
+        if precision is None or self.measured_in is not None:
             return p
+        features = None if scale in WHOLE_CELL else self.feature_index()
         factor = precision if features is None else precision[features]
         return self.fitted.vae.channel(self.target).likelihood.dispersed(p, factor)
 
