@@ -22,6 +22,7 @@ from multiome.errors import MultiomeError, check_seed, given_or_default
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
+from multiome.model.vae import MultiomeVAE
 from multiome.predict import archive
 from multiome.predict.arguments import Depth
 from multiome.predict.denoise import denoise
@@ -103,15 +104,22 @@ def fit(
     spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        vae = begin(spec, cells, rows, config, seed=seed, balance=loss.balance, edges=edges)
-        history = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=seed)
+    vaes: list[MultiomeVAE] = []
+    histories: list[pd.DataFrame] = []
+    for one in range(train.n_models):
+        start = (seed + one) % 2**32
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(start)
+            vaes.append(begin(spec, cells, rows, config, seed=start, balance=loss.balance, edges=edges))
+            told = optimise(vaes[-1], cells, rows, held_out, config=train, weights=loss, seed=start)
+        histories.append(told.history)
+        if told.interrupted:
+            break
     fitted = learn(
-        vae, spec, config, cells, rows=rows, held_out=held_out, features_per_step=train.features_per_step,
+        vaes, spec, config, cells, rows=rows, held_out=held_out, features_per_step=train.features_per_step,
         graph=graph, edges=edges, seed=seed,
     )  # fmt: skip
-    return Multiome(fitted, history)
+    return Multiome(fitted, histories[0])
 
 
 class Multiome:
@@ -128,7 +136,10 @@ class Multiome:
 
     @property
     def history(self) -> pd.DataFrame:
-        """Losses per epoch: columns ``epoch``, ``cells`` (``train`` or ``val``), ``loss`` and ``value``."""
+        """Losses per epoch: columns ``epoch``, ``cells`` (``train`` or ``val``), ``loss`` and ``value``.
+
+        Where several models are averaged (`TrainConfig.n_models`), those of the first one.
+        """
         return self._history.copy()
 
     @property

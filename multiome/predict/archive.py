@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -38,17 +39,14 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
     Where ``path`` is a symbolic link, what it leads to is replaced, and the link stays.
     """
     target = check_output(path, overwrite=overwrite)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in fitted.vae.state_dict().items()}
     members = {
-        "format.json": json.dumps({"format": FORMAT, "package": "multiome"}).encode(),
+        "format.json": json.dumps({"format": FORMAT, "package": "multiome", "models": 1 + len(fitted.others)}).encode(),
         "spec.json": json.dumps(fitted.spec.to_json()).encode(),
         "config.json": json.dumps(asdict(fitted.config)).encode(),
-        "depth.json": json.dumps(fitted.depth.to_json()).encode(),
-        "shrinkage.json": json.dumps(fitted.shrinkage.to_json()).encode(),
-        "calibration.json": json.dumps(fitted.calibration.to_json()).encode(),
         "history.csv": history.to_csv(index=False).encode(),
-        "weights.safetensors": save_tensors(weights),
     }
+    for number, one in enumerate((fitted, *fitted.others)):
+        members |= {folder(number) + name: content for name, content in trained(one).items()}
     if fitted.reliability is not None:
         members["reliability.csv"] = fitted.reliability.to_csv(index=False).encode()
     if fitted.usual is not None:
@@ -63,6 +61,40 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
     with draft(target) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
+
+
+def folder(number: int) -> str:
+    """Where what belongs to one of several models lies in the archive; the first one's lies at the top."""
+    return f"model{number}/" if number else ""
+
+
+def trained(fitted: Fitted) -> dict[str, bytes]:
+    """Weights, and what was learnt of their predictions."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in fitted.vae.state_dict().items()}
+    return {
+        "depth.json": json.dumps(fitted.depth.to_json()).encode(),
+        "shrinkage.json": json.dumps(fitted.shrinkage.to_json()).encode(),
+        "calibration.json": json.dumps(fitted.calibration.to_json()).encode(),
+        "weights.safetensors": save_tensors(weights),
+    }
+
+
+def read_trained(
+    members: Mapping[str, bytes], number: int, spec: DataSpec, config: ModelConfig, *, version: int
+) -> Fitted:
+    """What `trained` wrote of one of the models."""
+    at = folder(number)
+    depth = DepthModel.from_json(json.loads(members[at + "depth.json"]))
+    shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
+    if version > 1:
+        shrinkage = Shrinkage.from_json(json.loads(members[at + "shrinkage.json"]))
+    calibration = Calibration()  # before format 7 it was measured, if at all, and not applied
+    if version >= 7:
+        calibration = Calibration.from_json(json.loads(members[at + "calibration.json"]))
+    vae = MultiomeVAE(spec, config)
+    vae.load_state_dict(load_tensors(members[at + "weights.safetensors"]))
+    vae.eval()
+    return Fitted(vae, spec, config, depth, shrinkage, calibration)
 
 
 def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
@@ -107,13 +139,10 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         spec = DataSpec.from_json(json.loads(members["spec.json"]))
         # encoders saw components alone before format 5
         config = ModelConfig(**({"embedding_scores": label["format"] >= 5} | json.loads(members["config.json"])))
-        depth = DepthModel.from_json(json.loads(members["depth.json"]))
-        shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
-        if label["format"] > 1:
-            shrinkage = Shrinkage.from_json(json.loads(members["shrinkage.json"]))
-        calibration = Calibration()  # before format 7 it was measured, if at all, and not applied
-        if label["format"] >= 7:
-            calibration = Calibration.from_json(json.loads(members["calibration.json"]))
+        first, *others = (
+            read_trained(members, number, spec, config, version=label["format"])
+            for number in range(label.get("models", 1))
+        )
         reliability = None
         if "reliability.csv" in members:
             names = {"modality": str, "feature": str}
@@ -124,9 +153,7 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
         usual = Usual.read(BytesIO(members["usual.npz"])) if "usual.npz" in members else None
         graph = GuidanceGraph.read(BytesIO(members["graph.npz"])) if "graph.npz" in members else None
         evidence = EdgeEvidence.read(BytesIO(members["evidence.npz"])) if "evidence.npz" in members else None
-        vae = MultiomeVAE(spec, config)
-        vae.load_state_dict(load_tensors(members["weights.safetensors"]))
     except Exception as error:
         raise InvalidModelFile(f"{source} is damaged: {type(error).__name__}: {error}") from error
-    vae.eval()
-    return Fitted(vae, spec, config, depth, shrinkage, calibration, reliability, usual, graph, evidence), history
+    fitted = replace(first, reliability=reliability, usual=usual, graph=graph, evidence=evidence, others=tuple(others))
+    return fitted, history

@@ -39,6 +39,8 @@ class Fitted:
     """What was known of the features before training."""
     evidence: EdgeEvidence | None = None
     """What the training cells say of the graph's edges; None without a graph."""
+    others: tuple[Fitted, ...] = ()
+    """Models of the same cells from other random starts, over which predictions are averaged too."""
 
     @property
     def device(self) -> torch.device:
@@ -101,5 +103,7 @@ class Fitted:
                 f"{row['score']:.3f} (p = {row['p']:.2g})"
                 for _, row in self.evidence.consistency.dropna(subset="score").iterrows()
             ]
+        if self.others:
+            lines.append(f"  predictions are averaged over {1 + len(self.others)} models")
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]
         return "\n".join([f"Multiome fitted on {self.spec.n_cells:,} cells", *lines])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import anndata as ad
 import mudata as md
@@ -102,22 +103,23 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
 
 @torch.no_grad()
 def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Draws over latent states and depth, with and without counting noise (draws x cells x wanted features).
+    """Draws over models, latent states and depth, with and without counting noise (draws x cells x wanted features).
 
-    The latter are none unless they are ``expected``.
+    The latter are none unless they are ``expected``. Where there are several models, they take turns.
     """
     shape, scale = (len(query.cells), len(query.features)), wanted.scale
     measured = np.full((wanted.n_samples, *shape), np.nan, dtype=np.float32)
     expectations = np.full((wanted.n_samples if expected else 0, *shape), np.nan, dtype=np.float32)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(wanted.seed)
-        for block in query.blocks():
-            for s in range(wanted.n_samples):
+        each = query.of_each()
+        for blocks in zip(*(one.blocks() for one in each), strict=True):
+            for s, (one, block) in zip(range(wanted.n_samples), cycle(zip(each, blocks, strict=True)), strict=False):
                 noise = torch.randn(len(block.index), 1)
-                p, total = query.decode(block, block.q.sample(), noise, scale)
-                measured[s, block.index] = query.shown(draw(query.calibrated(p, scale), scale, total), scale).numpy()
+                p, total = one.decode(block, block.q.sample(), noise, scale)
+                measured[s, block.index] = one.shown(draw(one.calibrated(p, scale), scale, total), scale).numpy()
                 if expected:
-                    expectations[s, block.index] = query.shown(expectation(p, scale, total), scale).numpy()
+                    expectations[s, block.index] = one.shown(expectation(p, scale, total), scale).numpy()
     measured[:, query.nothing] = np.nan
     expectations[:, query.nothing] = np.nan
     return measured, expectations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from multiome.predict.unlike import learn_usual
 
 
 def learn(
-    vae: MultiomeVAE,
+    vaes: Sequence[MultiomeVAE],
     spec: DataSpec,
     config: ModelConfig,
     cells: CellDataset,
@@ -35,13 +36,18 @@ def learn(
     edges: FeatureEdges | None,
     seed: int,
 ) -> Fitted:
-    """A model ready to predict, of trained weights and of the cells (``rows``) and held-out cells behind them."""
-    shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
-    match_totals(vae, cells, shrinkage, features_per_step=features_per_step, seed=seed)
-    evidence = None if edges is None else gather_evidence(vae, cells, edges, spec, seed=seed)
-    depth = depth_model(vae, cells, spec)
-    fitted = Fitted(vae, spec, config, depth, shrinkage, graph=graph, evidence=evidence)
-    fitted = replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed))
+    """A model ready to predict, of trained weights and of the cells (``rows``) and held-out cells behind them.
+
+    Over the predictions of several such weights the model averages; all else is the first one's.
+    """
+    each = []
+    for vae in vaes:
+        shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
+        match_totals(vae, cells, shrinkage, features_per_step=features_per_step, seed=seed)
+        fitted = Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage)
+        each.append(replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed)))
+    evidence = None if edges is None else gather_evidence(vaes[0], cells, edges, spec, seed=seed)
+    fitted = replace(each[0], graph=graph, evidence=evidence, others=tuple(each[1:]))
     return replace(
         fitted,
         usual=learn_usual(fitted, cells, held_out, seed=seed),

@@ -61,6 +61,10 @@ class Query:
             return pd.DataFrame(index=self.features)
         return known.drop(columns="modality").set_index("feature").loc[self.features].rename_axis(None)
 
+    def of_each(self) -> tuple[Query, ...]:
+        """The same question to each of the models whose predictions are averaged."""
+        return (self, *(replace(self, fitted=other) for other in self.fitted.others))
+
     def only(self, features: pd.Index) -> Query:
         """The same of some of the features."""
         return replace(self, features=features)

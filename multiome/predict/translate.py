@@ -48,9 +48,18 @@ def translate(
     return as_anndata(mean, query.obs, query.var, scale, query.target)
 
 
-@torch.no_grad()
 def expected(query: Query, scale: str, *, seed: int) -> np.ndarray:
-    """Expectation over latent states and depth of the transformed value (cells x wanted features)."""
+    """Expectation over models, latent states and depth of the transformed value (cells x wanted features)."""
+    each = query.of_each()
+    out = expected_of_one(each[0], scale, seed=seed)
+    for other in each[1:]:
+        out += expected_of_one(other, scale, seed=seed)
+    return out / len(each) if len(each) > 1 else out
+
+
+@torch.no_grad()
+def expected_of_one(query: Query, scale: str, *, seed: int) -> np.ndarray:
+    """The same of the query's own model alone."""
     out = np.full((len(query.cells), len(query.features)), np.nan, dtype=np.float32)
     # the same draws for every cell: its result must not depend on which other cells are asked for, or on their order
     noises = antithetic(N_STATES, query.fitted.config.n_latent, torch.Generator().manual_seed(seed))

@@ -61,6 +61,9 @@ class TrainConfig:
     decoys: float = 0.1
     """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks.
     From 0 (none; links then have no p) to less than 1: each imitates another edge, of which there are only so many."""
+    n_models: int = 1
+    """Models that are trained one after the other from other random starts. Their predictions are averaged, which
+    makes them better, at as many times the cost; embeddings and links are the first one's."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
     progress_bar: bool = True
@@ -68,7 +71,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         given = [name for name in ("max_epochs", "min_steps") if getattr(self, name) is not None]
-        keep_whole(self, *given, "batch_size", "patience", "features_per_step")
+        keep_whole(self, *given, "batch_size", "patience", "features_per_step", "n_models")
         for name in ("validation", "part_share", "feature_dropout", "average", "decoys"):
             check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:

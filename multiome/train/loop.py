@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,16 @@ MAX_CHECKS = 100
 """Held-out cells are scored every epoch, or less often where there are more epochs than this."""
 
 
+@dataclass(frozen=True)
+class Trained:
+    """How training went."""
+
+    history: pd.DataFrame
+    """Losses per epoch (``epoch``, ``cells``, ``loss``, ``value``)."""
+    interrupted: bool
+    """Whether the user ended it."""
+
+
 def train(
     vae: MultiomeVAE,
     cells: CellDataset,
@@ -35,13 +46,8 @@ def train(
     config: TrainConfig,
     weights: LossWeights,
     seed: int,
-) -> pd.DataFrame:
-    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``.
-
-    Returns
-    -------
-    Losses per epoch (``epoch``, ``cells``, ``loss``, ``value``).
-    """
+) -> Trained:
+    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``."""
     batches = loader(cells, rows, config.batch_size, seed=seed)
     steps_per_epoch = len(batches.sampler)  # type: ignore[arg-type]
     n_epochs = config.n_epochs(steps_per_epoch, n_cells=len(rows), n_held_out=len(held_out))
@@ -77,7 +83,7 @@ def train(
     interrupt.mention()
     vae.settle()
     vae.eval()
-    return history.table()
+    return Trained(history.table(), interrupt.asked)
 
 
 @contextmanager
