@@ -21,13 +21,14 @@ from multiome.cli.checks import UsageError
 from multiome.cli.demo import demo
 from multiome.cli.evaluate import evaluate
 from multiome.cli.links import links
+from multiome.cli.novelty import novelty
 from multiome.cli.predictions import denoise, impute, translate
 from multiome.cli.verbs import embed, fit
 from multiome.cli.words import as_options, missing, plain
 from multiome.errors import MultiomeError, MultiomeWarning
 
 VERBS: dict[str, Callable[..., None]] = {
-    f.__name__: f for f in (fit, embed, translate, impute, denoise, evaluate, links, demo)
+    f.__name__: f for f in (fit, embed, translate, impute, denoise, evaluate, novelty, links, demo)
 }
 REPEATABLE = ("batch_key", "continuous", "features", "batch")
 """Options that take several values: ``--batch_key donor --batch_key run``."""

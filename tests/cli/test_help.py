@@ -27,6 +27,7 @@ FUNCTIONS = {
     "impute": Multiome.impute,
     "denoise": Multiome.denoise,
     "evaluate": Multiome.evaluate,
+    "novelty": Multiome.novelty,
     "links": Multiome.links,
 }
 # Python values in the one are names on the other, or the file formats are said.

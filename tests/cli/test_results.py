@@ -76,6 +76,23 @@ def test_denoise_writes_mean_and_both_intervals(run, files, tmp_path, small, mod
             np.testing.assert_array_equal(written.layers[prefix + layer], bound)
 
 
+def test_novelty_writes_a_row_per_cell(run, files, tmp_path, small, model, capsys, monkeypatch):
+    table = pd.DataFrame({"novelty": [0.5, 4.0], "unlike_training": [False, True]}, index=["a", "b"])
+    asked = {}
+    monkeypatch.setattr("multiome.api.Multiome.novelty", lambda self, data, **given: asked.update(given) or table)
+    line = "novelty ./fitted.multiome ./data.h5mu --modality rna"
+    assert run(f"{line} --out {tmp_path / 'n.tsv'}") == 0
+    assert asked["modality"] == "rna"
+    written = pd.read_csv(tmp_path / "n.tsv", sep="\t", index_col="cell")
+    pd.testing.assert_frame_equal(written.rename_axis(None), table)
+    assert "1 of 2 cells" in capsys.readouterr().out
+    assert run(f"{line} --out {tmp_path / 'n.h5ad'}") == 2
+    assert "must end in .csv or .tsv" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run(f"{line} --out {tmp_path / 'few.csv'}") == 1
+    assert "held out" in capsys.readouterr().err, "too few cells to tell"
+
+
 def test_evaluate_writes_the_table_and_a_picture(run, files, tmp_path, small, model, capsys):
     line = "evaluate ./fitted.multiome ./data.h5mu --n_samples 20 --max_cells 40"
     assert run(f"{line} --out {tmp_path / 's.csv'}") == 0
