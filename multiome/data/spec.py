@@ -40,6 +40,8 @@ class ModalitySpec:
     """The modality whose components this one's encoder is shown too, averaged along the guidance graph."""
     n_borrowed: int = 0
     """How many those are."""
+    n_panels: int = 1
+    """How many different panels of features the training cells were measured with."""
 
     @property
     def n_own_components(self) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.nn.functional import embedding_bag, softplus
 
 from multiome.nn.mlp import ResidualMLP
-from multiome.types import SparseRows
+from multiome.types import Found, SparseRows
 
 MIN_SCALE = 0.02
 """No expert is surer than this; keeps precisions finite."""
@@ -22,22 +22,29 @@ FROM_INPUTS = ("network.linear.weight", "network.mlp.0.weight")
 
 
 class Projection(nn.Module):
-    """Centred values times fixed loadings; a feature that is missing, or dropped, contributes nothing."""
+    """Centred values times fixed loadings; a feature that is missing, or dropped, contributes nothing.
+
+    With ``recentre``, values are relative to the mean of the features that were found, and so is their centre: a cell's
+    components then say the same whichever features those are.
+    """
 
     loadings: Tensor
     centre: Tensor
 
-    def __init__(self, loadings: Float[Tensor, "feature component"], centre: Float[Tensor, " feature"]) -> None:
+    def __init__(
+        self, loadings: Float[Tensor, "feature component"], centre: Float[Tensor, " feature"], *, recentre: bool = False
+    ) -> None:
         super().__init__()
+        self.recentre = recentre
         self.register_buffer("loadings", loadings)
         self.register_buffer("centre", centre)
 
-    def forward(
-        self, rows: SparseRows, found: Bool[Tensor, " feature"] | None = None
-    ) -> Float[Tensor, "cell component"]:
+    def forward(self, rows: SparseRows, found: Found | None = None) -> Float[Tensor, "cell component"]:
         values, centre = rows.values.to(self.loadings.dtype), self.centre
         if found is not None:
-            values, centre = values * found[rows.indices], centre * found
+            values, centre = values * rows.among(found), centre * found
+            if self.recentre:
+                centre = centre - found * centre.sum(-1, keepdim=True) / found.sum(-1, keepdim=True).clamp_min(1)
         total = embedding_bag(rows.indices, self.loadings, rows.indptr[:-1], mode="sum", per_sample_weights=values)
         return total - centre @ self.loadings
 

@@ -124,10 +124,12 @@ class Query:
         return vae.channel(self.target).decode(h, exposure, features)
 
     def recorded(self, block: Block, features: Tensor | None) -> Tensor:
-        """The target's own values (cell x feature); NaN in features that the data lack."""
+        """The target's own values (cell x feature); NaN in features that the data, or the cell's panel, lack."""
         values = block.batch.counts[self.target].dense(features)
         found = torch.from_numpy(self.cells.matrices[self.target].found).to(values.device)
-        return values.masked_fill(~(found if features is None else found[features]), torch.nan)
+        values = values.masked_fill(~(found if features is None else found[features]), torch.nan)
+        known = block.batch.known(self.target, features)
+        return values if known is None else values.masked_fill(~known, torch.nan)
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""
