@@ -34,7 +34,8 @@ class Channel(nn.Module):
         self.projection = Projection(
             torch.zeros(n_features, n_components),
             torch.zeros(n_features),
-            recentre=spec.n_panels > 1 and modality.transform.relative,
+            completes=spec.n_panels > 1,
+            relative=modality.transform.relative,
         )
         n_scores = config.n_features_latent if config.embedding_scores and modality.transform.scored else 0
         self.scores = EmbeddingScores(n_features, n_scores) if n_scores else None
@@ -58,7 +59,9 @@ class Channel(nn.Module):
         self.transform.fit(rows, coverage)
         depth = exposure * self.median_depth
         seen = self.transform(rows, depth=depth, coverage=coverage, found=measured)
-        whole = seen if measured is None else completed(seen, measured, relative=self.transform.relative)
+        whole = seen
+        if measured is not None:
+            whole, self.projection.covariance[:] = completed(seen, measured, relative=self.transform.relative)
         loadings, centre = principal_components(whole, self.n_own)
         self.projection.loadings.zero_()
         self.projection.loadings[:, : loadings.shape[1]] = loadings

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from multiome.data.panels import filled
 from multiome.likelihoods.base import Likelihood
+from multiome.nn.completion import centring, covariance_of, telling
 from multiome.nn.transform import from_dense
 from multiome.types import Found, SparseRows
 
@@ -28,10 +29,19 @@ def where_known(
     return told if known is None else torch.where(known, told, 0.0)
 
 
-def completed(seen: SparseRows, measured: Bool[Tensor, "cell feature"], *, relative: bool) -> SparseRows:
-    """What an encoder sees, with what is usual where a feature was not measured, so that it says nothing there."""
-    whole = filled(seen.dense().double().numpy(), measured.numpy(), relative=relative)
-    return from_dense(torch.from_numpy(whole.astype(np.float32)))
+def completed(
+    seen: SparseRows, measured: Bool[Tensor, "cell feature"], *, relative: bool
+) -> tuple[SparseRows, Float[Tensor, "feature feature"]]:
+    """What an encoder would see of all features, as a cell's own tell it; and how these vary together."""
+    usual = filled(seen.dense().double().numpy(), measured.numpy(), relative=relative)
+    level = torch.from_numpy(usual.mean(0).astype(np.float32))
+    residual = torch.from_numpy(usual.astype(np.float32)) - level
+    covariance = covariance_of(residual, measured, relative=relative)
+    panels, member = torch.unique(measured, dim=0, return_inverse=True)
+    for p, found in enumerate(panels):
+        shown = residual[member == p] @ centring(found, relative=relative)
+        residual[member == p] = shown @ telling(covariance, found, relative=relative)
+    return from_dense(residual + level), covariance
 
 
 def initialise_by_panel(
