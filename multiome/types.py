@@ -19,7 +19,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Normal
 
-
 Found: TypeAlias = Bool[Tensor, " feature"] | Bool[Tensor, "cell feature"]
 """Which features say anything: of all cells, or of each."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import anndata as ad
 import mudata as md
 import numpy as np
+import scipy.sparse as sp
 
 from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unmeasured, mention_unseen

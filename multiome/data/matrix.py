@@ -224,9 +224,7 @@ def read_matrix(
     return Matrix(values, coverage, depth, found, empty, panels)
 
 
-def depth_of(
-    values: sp.csr_matrix, names: pd.Index, spec: ModalitySpec, panels: Panels | None = None
-) -> np.ndarray:
+def depth_of(values: sp.csr_matrix, names: pd.Index, spec: ModalitySpec, panels: Panels | None = None) -> np.ndarray:
     """Total over the features that training counted, scaled up for those that are missing, in each cell's own panel."""
     if not spec.has_depth:
         return np.ones(values.shape[0], dtype=np.float32)

@@ -40,12 +40,12 @@ class Panels:
     @property
     def used(self) -> Bool[np.ndarray, " panel"]:
         """Panels that have a feature; cells of the others were not measured at all."""
-        return self.measured.any(1)
+        return np.asarray(self.measured.any(1))
 
     @property
     def anywhere(self) -> Bool[np.ndarray, " feature"]:
         """Features that some panel has."""
-        return self.measured.any(0)
+        return np.asarray(self.measured.any(0))
 
     def worth(self, share: Float[np.ndarray, " feature"]) -> Float[np.ndarray, " cell"]:
         """Share of the depth that each cell's own panel counts."""
@@ -87,13 +87,13 @@ def check_panels(key: str, panels: Panels, names: pd.Index, *, fitted: bool) -> 
     if len(n_cells) <= MAX_PANELS and not few:
         return
     partly = panels.anywhere & ~panels.measured[panels.used].all(0)
+    each = "" if fitted else f" of at least {MIN_CELLS} cells each"
     raise InvalidCounts(
-        f"{key!r} holds NaN in {partly.sum():,} features (first: {listed(names[partly], most=3)}), which would mean "
-        f"that they are not in the antibody panel of a cell; but cells differ in {len(n_cells):,} ways in which features "
-        f"are NaN, {few:,} of them of fewer than {MIN_CELLS} cells, where at most {MAX_PANELS} panels"
-        + ("" if fitted else f" of at least {MIN_CELLS} cells each")
-        + " are expected. Scattered NaN say nothing that can be learnt from: put in the counts, or remove these cells or "
-        f"features. Sets of cells with different panels become one with {HOW_TO_JOIN}, NaN in all cells of a set."
+        f"{key!r} holds NaN in {partly.sum():,} features (first: {listed(names[partly], most=3)}). NaN means that a "
+        f"feature is not in the antibody panel of a cell, but cells differ in {len(n_cells):,} ways in which features "
+        f"are NaN, {few:,} of them of fewer than {MIN_CELLS} cells; at most {MAX_PANELS} panels{each} are expected. "
+        "Scattered NaN are no panels: put in the counts, or remove these cells or features. Sets of cells with different panels "
+        f"become one with {HOW_TO_JOIN}, which puts NaN in all cells of a set."
     )
 
 

@@ -30,19 +30,17 @@ def mention_zero_filled(key: str, cells: CellDataset, spec: DataSpec) -> None:
         if zero.any():
             first = int(np.flatnonzero(zero.any(1))[0])
             warnings.warn(
-                f"{key!r}: in {int(zero.any(1).sum())} of {len(zero)} levels of batch_key {covariate.name!r}, features are 0 "
-                f"in every cell that other levels have counts of (in {covariate.levels[first]!r} {zero[first].sum():,}: "
-                f"{listed(names[zero[first]], most=3)}). That looks like an antibody panel without them, joined to others "
-                "with zeros, and will be learnt as if the cells had none of these proteins. NaN says that they were not "
-                f"measured: join with {HOW_TO_JOIN}, or set these values to NaN.",
+                f"{key!r}: in {int(zero.any(1).sum())} of {len(zero)} levels of batch_key {covariate.name!r}, features "
+                f"that other levels have counts of are 0 in every cell (in {covariate.levels[first]!r} "
+                f"{zero[first].sum():,}: {listed(names[zero[first]], most=3)}). That looks like an antibody panel "
+                "without them, joined to others with zeros, and is learnt as if the cells had none of these proteins. NaN says "
+                f"that they were not measured: join with {HOW_TO_JOIN}, or set these values to NaN.",
                 MultiomeWarning,
                 stacklevel=4,
             )
 
 
-def presence(
-    cells: CellDataset, key: str, rows: Int[np.ndarray, " cell"]
-) -> tuple[sp.csr_array, np.ndarray]:
+def presence(cells: CellDataset, key: str, rows: Int[np.ndarray, " cell"]) -> tuple[sp.csr_array, np.ndarray]:
     """Where cells have a count (cells x features), and where they were measured."""
     matrix = cells.matrices[key]
     some = sp.csr_array(matrix.values[rows])

@@ -47,8 +47,8 @@ class InputTransform(nn.Module, ABC):
         """Transform the rows of some cells.
 
         ``depth`` is each cell's total count over all features. Values of features that are not ``found`` (missing in
-        the data or in a cell's panel, or hidden while training) say nothing: whatever they become is not used, and no other value depends
-        on them.
+        the data or in a cell's panel, or hidden while training) say nothing: whatever they become is not used, and no
+        other value depends on them.
         """
 
 
@@ -123,7 +123,9 @@ class CentredLogRatio(InputTransform):
             return from_dense(logged - logged.mean(1, keepdim=True))
         weight = found.to(logged)
         if found.ndim > 1:
-            return from_dense(logged - (logged * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1))
+            return from_dense(
+                logged - (logged * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
+            )
         return from_dense(logged - (logged @ weight / weight.sum().clamp_min(1))[:, None])
 
 

@@ -166,9 +166,7 @@ class Comparison:
             return ours, None
         training = recorded(self.reference, self.reference_rows, key)[0][:, self.columns]
         trained_in = self.known(self.reference, self.reference_rows)
-        width, score = unconditional(
-            training, values, ours.columns, level=level, trained_in=trained_in, known=there
-        )
+        width, score = unconditional(training, values, ours.columns, level=level, trained_in=trained_in, known=there)
         return ours, Uncertainty(ours.columns, np.full(len(width), np.nan), width, score)
 
     def overall(self, level: float, n_samples: int) -> pd.DataFrame:

@@ -152,7 +152,9 @@ class Prediction:
         raw = halve(raw[rows]) if self.spec.halved else raw[rows]
         panels = None if panels is None else replace(panels, member=panels.member[rows])
         shown = every.get_indexer(self.features)
-        total = depth_of(raw, names, self.spec, panels)  # CP10k refers to it, and genes that were not selected count too
+        total = depth_of(
+            raw, names, self.spec, panels
+        )  # CP10k refers to it, and genes that were not selected count too
         known = None if panels is None else panels.columns(columns).of(np.arange(len(rows)))
         values = transform_observed(raw[:, columns], self.scale, total, known)[:, shown]
         return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()

@@ -86,9 +86,7 @@ def unconditional(
     return np.concatenate(width), np.concatenate(score)
 
 
-def where(
-    values: np.ndarray, known: np.ndarray | None, columns: np.ndarray
-) -> Float[np.ndarray, "cell feature"]:
+def where(values: np.ndarray, known: np.ndarray | None, columns: np.ndarray) -> Float[np.ndarray, "cell feature"]:
     """Values of some features, NaN where they were not measured."""
     return values.astype(np.float64) if known is None else np.where(known[:, columns], values, np.nan)
 

@@ -41,9 +41,7 @@ def begin(
     some = {key: some_of(rows[cells.observed(key)[rows]], rng) for key in vae.keys}
     for key in vae.keys:
         batch = cells.take(some[key])
-        vae.channel(key).initialise(
-            batch.counts[key], batch.exposure[key], batch.coverage.get(key), batch.known(key)
-        )
+        vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key), batch.known(key))
         surprise[key] = mean_surprise(vae, cells.take(rng.permutation(some[key])[:500]), key)
     if edges is not None:
         lend(vae, spec, cells, edges, some)
