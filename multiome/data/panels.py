@@ -92,8 +92,8 @@ def check_panels(key: str, panels: Panels, names: pd.Index, *, fitted: bool) -> 
         f"{key!r} holds NaN in {partly.sum():,} features (first: {listed(names[partly], most=3)}). NaN means that a "
         f"feature is not in the antibody panel of a cell, but cells differ in {len(n_cells):,} ways in which features "
         f"are NaN, {few:,} of them of fewer than {MIN_CELLS} cells; at most {MAX_PANELS} panels{each} are expected. "
-        "Scattered NaN are no panels: put in the counts, or remove these cells or features. Sets of cells with different panels "
-        f"become one with {HOW_TO_JOIN}, which puts NaN in all cells of a set."
+        "Scattered NaN are no panels: put in the counts, or remove these cells or features. Sets of cells with "
+        f"different panels become one with {HOW_TO_JOIN}, which puts NaN in all cells of a set."
     )
 
 

@@ -33,8 +33,8 @@ def mention_zero_filled(key: str, cells: CellDataset, spec: DataSpec) -> None:
                 f"{key!r}: in {int(zero.any(1).sum())} of {len(zero)} levels of batch_key {covariate.name!r}, features "
                 f"that other levels have counts of are 0 in every cell (in {covariate.levels[first]!r} "
                 f"{zero[first].sum():,}: {listed(names[zero[first]], most=3)}). That looks like an antibody panel "
-                "without them, joined to others with zeros, and is learnt as if the cells had none of these proteins. NaN says "
-                f"that they were not measured: join with {HOW_TO_JOIN}, or set these values to NaN.",
+                "without them, joined to others with zeros, and is learnt as if the cells had none of these proteins. "
+                f"NaN says that they were not measured: join with {HOW_TO_JOIN}, or set these values to NaN.",
                 MultiomeWarning,
                 stacklevel=4,
             )

@@ -130,8 +130,8 @@ def test_scattered_nan_are_no_panels():
     few[[1, 4], 3] = np.nan
     with pytest.raises(
         InvalidCounts,
-        match=r"'prot' holds NaN in 1 features \(first: 'p3'\).* differ in 2 ways .*, 1 of them of fewer than 5 cells; .*"
-        r"at least 5 cells each.*fill_value=np.nan",
+        match=r"'prot' holds NaN in 1 features \(first: 'p3'\).* differ in 2 ways .*, 1 of them of fewer than 5 cells; "
+        r".*at least 5 cells each.*fill_value=np.nan",
     ):
         prepare_modality("prot", adata_of(few), PROTEIN, drop_empty=False)
     many = np.where(np.random.default_rng(0).random(x.shape) < 0.3, np.nan, x)
@@ -176,9 +176,7 @@ def test_other_values_must_not_be_nan(modality):
 def test_infinite_counts_stay_an_error_beside_panels():
     x, _, _ = measured_counts(panels_of([0], [1]))
     x[2, 3] = np.inf
-    with pytest.raises(
-        InvalidCounts, match="'prot' holds NaN or infinite values: 1 values, the first inf at cell 'cell2'"
-    ):
+    with pytest.raises(InvalidCounts, match=r"'prot' holds NaN or infinite values: 1 values, .* inf at cell 'cell2'"):
         prepare_modality("prot", adata_of(x), PROTEIN, drop_empty=False)
 
 
