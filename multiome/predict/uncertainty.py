@@ -69,7 +69,7 @@ def unconditional(
     columns: np.ndarray,
     *,
     level: float,
-    trained_in: Bool[np.ndarray, "cell feature"] | None = None,
+    trained_in: Bool[np.ndarray, "reference feature"] | None = None,
     known: Bool[np.ndarray, "cell feature"] | None = None,
 ) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
     """Width and interval score of the training cells' own quantiles, the same for every cell.
