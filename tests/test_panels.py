@@ -95,6 +95,18 @@ def test_proteins_of_the_other_panel_are_predicted(two, verb):
     assert level_of_zeros > 2
 
 
+def test_a_batch_that_lacks_a_protein_lends_it_no_effect(two):
+    """The decoder would make one up from the batch's effects on other proteins."""
+    assert two.model.spec.modalities["prot"].lacking == ((tuple(SECOND), tuple(FIRST)),)
+    own = two.model.translate(two.mdata, source="rna", target="prot", depth="reference", batch="batch1").X
+    other = two.model.translate(two.mdata, source="rna", target="prot", depth="reference", batch="batch2").X
+    np.testing.assert_allclose(own[:, :10], other[:, :10], rtol=1e-4)
+    assert not np.allclose(own[:, 10:], other[:, 10:], rtol=0.02)
+    some = list(two.mdata["prot"].var_names[[12, 3]])
+    part = two.model.translate(two.mdata, source="rna", target="prot", depth="reference", batch="batch2", features=some)
+    np.testing.assert_allclose(part.X, other[:, [12, 3]], rtol=1e-4)
+
+
 def test_cells_of_both_panels_lie_beside_each_other(two):
     batch = two.mdata.obs["batch"].to_numpy()
     for modality in ("prot", None):

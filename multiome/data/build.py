@@ -10,6 +10,7 @@ import mudata as md
 import numpy as np
 import scipy.sparse as sp
 
+from multiome.data.batch_panels import lacking, mention_zero_filled
 from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unmeasured, mention_unseen
 from multiome.data.covariates import (
@@ -25,7 +26,6 @@ from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_panels, depth_of, halve, read_matrix
 from multiome.data.panels import Panels, depth_shares, describe
 from multiome.data.spec import DataSpec, ModalitySpec
-from multiome.data.zero_filled import mention_zero_filled
 from multiome.errors import InvalidPairing, UnknownName, check_flag, listed
 from multiome.modalities.base import Modality
 
@@ -61,7 +61,8 @@ def prepare(
     dataset = assemble(cells, spec, matrices, batch_index(cells.obs, covariates))
     for key in [key for key, modality in chosen.items() if modality.takes_panels]:
         mention_zero_filled(key, dataset, spec)
-    return spec, dataset
+        specs[key] = replace(specs[key], lacking=lacking(key, dataset, spec))
+    return replace(spec, modalities=specs), dataset
 
 
 def check_sizes(cells: Cells) -> None:

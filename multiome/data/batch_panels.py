@@ -1,4 +1,7 @@
-"""Sets of cells with different antibody panels that were joined with zeros: said loudly, for it looks like biology."""
+"""What each experimental batch was measured in: proteins that its panel lacks, and those that were joined as zeros.
+
+Zeros that stand for what was not measured look like biology, and are said loudly.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,18 @@ def mention_zero_filled(key: str, cells: CellDataset, spec: DataSpec) -> None:
                 MultiomeWarning,
                 stacklevel=4,
             )
+
+
+def lacking(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Per covariate and level, the features that no cell of it was measured in; nothing where there are none."""
+    there = np.flatnonzero(cells.observed(key))
+    panels, found = cells.matrices[key].panels, []
+    if panels is None:
+        return ()
+    for i, covariate in enumerate(spec.covariates):
+        n = per_level(panels.of(cells.rows[key][there]), cells.batch_index[there, i], len(covariate.levels))
+        found.append(tuple(tuple(np.flatnonzero(row == 0).tolist()) for row in n))
+    return tuple(found)
 
 
 def presence(cells: CellDataset, key: str, rows: Int[np.ndarray, " cell"]) -> tuple[sp.csr_array, np.ndarray]:
