@@ -59,7 +59,8 @@ def fit(
     ----------
     mdata
         Raw counts, one modality per assay. Which cells are paired is what the `MuData`'s own obs map says: a cell
-        that a modality does not list is unmeasured there, never zero. Nothing in it is changed. An `AnnData` is one
+        that a modality does not list is unmeasured there, never zero; protein counts may be NaN in whole proteins of a
+        set of cells, which says that they are not in its antibody panel. Nothing in it is changed. An `AnnData` is one
         modality: RNA, unless ``modalities`` says otherwise.
     graph
         What is known of which features belong together (gene and peak, protein and gene). Modalities that it joins

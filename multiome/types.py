@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +18,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.distributions import Normal
+
+Found: TypeAlias = Bool[Tensor, " feature"] | Bool[Tensor, "cell feature"]
+"""Which features say anything: of all cells, or of each."""
 
 
 def move(value: Any, device: Any, *, non_blocking: bool = False) -> Any:
@@ -74,6 +77,10 @@ class SparseRows:
         entry = cells[self.rows]
         return replace(self, indptr=indptr, indices=self.indices[entry], values=self.values[entry])
 
+    def among(self, found: Found) -> Bool[Tensor, " entry"]:
+        """Which entries are of features that were found, in all cells or in their own."""
+        return found[self.indices] if found.ndim == 1 else found[self.rows, self.indices]
+
     def sum(self) -> Float[Tensor, "cell 1"]:
         """Total per cell."""
         total = self.values.new_zeros(len(self)).index_add_(0, self.rows, self.values)
@@ -121,6 +128,13 @@ class Batch:
     batch_index: Int[Tensor, "cell covariate"]
     coverage: Mapping[str, SparseRows] = field(default_factory=dict)
     """Total calls of a methylation modality, on the same entries as its counts."""
+    measured: Mapping[str, Bool[Tensor, "cell feature"]] = field(default_factory=dict)
+    """Which features each cell was measured in, for a modality where that differs between cells (antibody panels)."""
+
+    def known(self, key: str, features: Int[Tensor, " sampled"] | None = None) -> Bool[Tensor, "cell sampled"] | None:
+        """Where some features were measured; None where all were, in every cell that has the modality."""
+        measured = self.measured.get(key)
+        return measured if measured is None or features is None else measured[:, features]
 
     def __len__(self) -> int:
         return len(self.index)

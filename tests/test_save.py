@@ -279,7 +279,7 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(model
     assert {"whole 1", "nothing 1"} & set(found.stdout.split("\n")), "no kill met an unfinished save"
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_a_model_of_every_format_still_loads_and_predicts_the_same(number):
     """What one version saved, every later version must read; ``tests/fixtures/make_model.py`` made the files."""
     path = FIXTURES / f"model_format{number}.multiome"
@@ -297,7 +297,7 @@ def test_a_model_of_every_format_still_loads_and_predicts_the_same(number):
     assert path.stat().st_size < 100_000
 
 
-@pytest.mark.parametrize("number", [4, 5, 6, 7])
+@pytest.mark.parametrize("number", [4, 5, 6, 7, 8])
 def test_a_saved_model_says_the_same_of_its_graph(number):
     expected = np.load(FIXTURES / f"model_format{number}.npz")
     model = Multiome.load(FIXTURES / f"model_format{number}.multiome")

@@ -8,9 +8,11 @@ from dataclasses import replace
 import anndata as ad
 import mudata as md
 import numpy as np
+import scipy.sparse as sp
 
+from multiome.data.batch_panels import lacking, mention_zero_filled
 from multiome.data.cells import Cells, cells_of, check_pairing
-from multiome.data.checks import check_share, empty_cells, mention_unseen
+from multiome.data.checks import check_share, empty_cells, mention_unmeasured, mention_unseen
 from multiome.data.covariates import (
     batch_index,
     check_levels,
@@ -21,7 +23,8 @@ from multiome.data.covariates import (
 )
 from multiome.data.dataset import CellDataset
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
-from multiome.data.matrix import Matrix, check_presence, checked_values, depth_of, halve, read_matrix
+from multiome.data.matrix import Matrix, check_presence, checked_panels, depth_of, halve, read_matrix
+from multiome.data.panels import Panels, depth_shares, describe
 from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.errors import InvalidPairing, UnknownName, check_flag, listed
 from multiome.modalities.base import Modality
@@ -55,7 +58,11 @@ def prepare(
     check_levels(covariates)
     check_shared_levels(cells, covariates)
     spec = DataSpec(specs, covariates, len(cells.obs_names))
-    return spec, assemble(cells, spec, matrices, batch_index(cells.obs, covariates))
+    dataset = assemble(cells, spec, matrices, batch_index(cells.obs, covariates))
+    for key in [key for key, modality in chosen.items() if modality.takes_panels]:
+        mention_zero_filled(key, dataset, spec)
+        specs[key] = replace(specs[key], lacking=lacking(key, dataset, spec))
+    return replace(spec, modalities=specs), dataset
 
 
 def check_sizes(cells: Cells) -> None:
@@ -91,7 +98,9 @@ def prepare_modality(
     key: str, adata: ad.AnnData, modality: Modality, *, drop_empty: bool
 ) -> tuple[ModalitySpec, Matrix]:
     """Run the recipe of one modality on its training cells."""
-    values, coverage = checked_values(key, adata, modality)
+    values, coverage, panels = checked_panels(key, adata, modality)
+    if panels is not None:
+        adata, values, panels = without_unmeasured(key, adata, values, panels)
     recorded = values if coverage is None else coverage
     seen = np.bincount(recorded.indices[recorded.data != 0], minlength=values.shape[1]) > 0  # zeros may be stored
     mention_unseen(key, int((~seen).sum()), values.shape[1])
@@ -101,7 +110,7 @@ def prepare_modality(
     check_presence(key, values, choices.likelihood.__name__)
     chosen, rest = np.flatnonzero(choices.selected), np.flatnonzero(~choices.selected)
     order = np.concatenate([chosen, rest])
-    total = np.asarray(values.sum(0)).ravel()[order] if modality.has_depth else np.ones(len(order))
+    total = feature_totals(values, panels)[order] if modality.has_depth else np.ones(len(order))
     names = adata.var_names.astype(str)
     draft = ModalitySpec(
         kind=modality.name,
@@ -117,12 +126,14 @@ def prepare_modality(
         coverage_layer=modality.coverage_layer,
         halved=choices.halved,
         n_components=modality.n_components,
-        notes=choices.notes,
+        notes=choices.notes if panels is None else (*choices.notes, describe(panels)),
+        n_panels=1 if panels is None else int(panels.used.sum()),
     )
-    depth = depth_of(values, names, draft)
+    depth = depth_of(values, names, draft, panels)
     if len(rest):
         values = values[:, chosen]
         coverage = None if coverage is None else coverage[:, chosen]
+        panels = None if panels is None else panels.columns(chosen)
     total_of_cell = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
     empty = (
         empty_cells(key, total_of_cell, adata.obs_names, drop_empty=drop_empty)
@@ -135,7 +146,23 @@ def prepare_modality(
     found = np.ones(len(chosen), dtype=bool)
     n_cells = int((~empty).sum())
     spec = replace(draft, median_depth=median, n_cells=n_cells, n_components=modality.components_of(n_cells))
-    return spec, Matrix(values, coverage, depth, found, empty)
+    return spec, Matrix(values, coverage, depth, found, empty, panels)
+
+
+def without_unmeasured(
+    key: str, adata: ad.AnnData, values: sp.csr_matrix, panels: Panels
+) -> tuple[ad.AnnData, sp.csr_matrix, Panels | None]:
+    """Without the features that are in nobody's panel; no panels where cells do not differ in the others."""
+    there = panels.anywhere
+    mention_unmeasured(key, adata.var_names[~there], len(there))
+    chosen = np.flatnonzero(there)
+    panels = panels.columns(chosen)
+    return adata[:, chosen], values[:, chosen], panels if panels.used.sum() > 1 else None
+
+
+def feature_totals(values: sp.csr_matrix, panels: Panels | None) -> np.ndarray:
+    """What each feature adds to the depth of all cells; where panels differ, were it measured in all of them."""
+    return np.asarray(values.sum(0)).ravel() if panels is None else depth_shares(values, panels)
 
 
 def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:

@@ -164,6 +164,17 @@ def mention_unseen(key: str, n_unseen: int, n_features: int) -> None:
         )
 
 
+def mention_unmeasured(key: str, names: pd.Index, n_features: int) -> None:
+    """Features that are NaN everywhere are left out; say which."""
+    if len(names):
+        warnings.warn(
+            f"{key!r}: {len(names):,} of {n_features:,} features are NaN in every cell (first: "
+            f"{listed(names, most=3)}): no cell was measured in them. They are left out of the model.",
+            MultiomeWarning,
+            stacklevel=6,
+        )
+
+
 def mention_few_cells(n_cells: int) -> None:
     """So few cells cannot tell what holds for others."""
     if n_cells < FEW:

@@ -40,13 +40,15 @@ class CellDataset:
 
     def take(self, index: np.ndarray) -> Batch:
         """The minibatch of some cells."""
-        counts, coverage, observed, exposure = {}, {}, {}, {}
+        counts, coverage, observed, exposure, measured = {}, {}, {}, {}, {}
         for key, matrix in self.matrices.items():
             rows = self.rows[key][index]
             there = rows >= 0
             counts[key] = pick(matrix.values, rows)
             if matrix.coverage is not None:
                 coverage[key] = pick(matrix.coverage, rows)
+            if matrix.panels is not None:
+                measured[key] = torch.from_numpy(matrix.panels.of(rows) & there[:, None])
             observed[key] = torch.from_numpy(there)
             depth = np.ones(len(rows), dtype=np.float32)
             depth[there] = self.exposure[key][rows[there]]
@@ -58,6 +60,7 @@ class CellDataset:
             exposure,
             torch.from_numpy(self.batch_index[index]),
             coverage,
+            measured,
         )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
+from multiome.data.panels import Panels, check_panels, without_nan
 from multiome.data.spec import ModalitySpec
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName, listed
 from multiome.modalities.atac import looks_like_cut_sites
@@ -33,6 +34,8 @@ class Matrix:
     """Which of the model's features the data have."""
     empty: np.ndarray
     """Cells that claim the modality without a single count."""
+    panels: Panels | None = None
+    """Which features each cell was measured in, where that differs between cells."""
 
 
 def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality") -> sp.csr_matrix:
@@ -65,17 +68,31 @@ def place_of(layer: str | None) -> str:
     return ".X" if layer is None else f"layer {layer!r}"
 
 
-def checked_values(
+def checked_panels(
     key: str, adata: ad.AnnData, modality: Modality, *, fitted: bool = False
+) -> tuple[sp.csr_matrix, sp.csr_matrix | None, Panels | None]:
+    """As `checked_values`, and the panels that NaN tells of, where a kind of modality may have several."""
+    if not modality.takes_panels:
+        return *checked_values(key, adata, modality, fitted=fitted), None
+    check_layer(key, modality.layer, list(adata.layers))
+    values, panels = without_nan(raw_values(adata, modality.layer, key=key))
+    if panels is not None:
+        check_panels(key, panels, adata.var_names, fitted=fitted)
+    return *checked_values(key, adata, modality, fitted=fitted, raw=values), panels
+
+
+def checked_values(
+    key: str, adata: ad.AnnData, modality: Modality, *, fitted: bool = False, raw: sp.csr_matrix | None = None
 ) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
     """Values and coverage (on the same entries), after every check that needs no model.
 
-    What is told to do about bad values depends on whether a model has been ``fitted`` already.
+    What is told to do about bad values depends on whether a model has been ``fitted`` already. ``raw`` values are those
+    that were read before.
     """
     layers = list(adata.layers)
     names = adata.obs_names, adata.var_names
     check_layer(key, modality.layer, layers)
-    values = raw_values(adata, modality.layer, key=key)
+    values = raw_values(adata, modality.layer, key=key) if raw is None else raw
     advice = f"The model was fitted on raw counts in {place_of(modality.layer)}; show it the same." if fitted else None
     if modality.coverage_layer is None:
         check_values(
@@ -186,29 +203,39 @@ def read_matrix(
     found = place >= 0
     missing = [spec.features[i] for i in np.flatnonzero(~found)]
     check_found(key, int(found.sum()), spec.features, missing, min_features)
-    values, coverage = checked_values(key, adata, spec.modality, fitted=True)
+    values, coverage, panels = checked_panels(key, adata, spec.modality, fitted=True)
     values = as_fitted(key, values, spec)
     check_presence(key, values, spec.likelihood)
-    depth = depth_of(values, names, spec)
+    depth = depth_of(values, names, spec, panels)
+    if panels is not None:
+        panels = panels.columns(place)
+        found = panels.anywhere  # a feature that is NaN in every cell is as absent as one that the data do not list
+        missing = [spec.features[i] for i in np.flatnonzero(~found)]
+        check_found(key, int(found.sum()), spec.features, missing, min_features)
+        panels = panels if panels.differ(found) else None
     identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
     if not identity:
         values = reorder(values, place)
         coverage = None if coverage is None else reorder(coverage, place)
     if not spec.modality.is_count:
-        return Matrix(values, coverage, depth, found, np.zeros(adata.n_obs, dtype=bool))
+        return Matrix(values, coverage, depth, found, np.zeros(adata.n_obs, dtype=bool))  # panels are of counts
     recorded = np.diff(values.indptr) if coverage is not None else np.asarray(values.sum(1)).ravel()
     empty = empty_cells(key, recorded, adata.obs_names, drop_empty=drop_empty)
-    return Matrix(values, coverage, depth, found, empty)
+    return Matrix(values, coverage, depth, found, empty, panels)
 
 
-def depth_of(values: sp.csr_matrix, names: pd.Index, spec: ModalitySpec) -> np.ndarray:
-    """Total over the features that training counted, scaled up for those that are missing."""
+def depth_of(values: sp.csr_matrix, names: pd.Index, spec: ModalitySpec, panels: Panels | None = None) -> np.ndarray:
+    """Total over the features that training counted, scaled up for those that are missing, in each cell's own panel."""
     if not spec.has_depth:
         return np.ones(values.shape[0], dtype=np.float32)
     counted = names.get_indexer(list(spec.features + spec.other_features))
     share = float(np.asarray(spec.share)[counted >= 0].sum())
     weight = np.zeros(values.shape[1], dtype=np.float32)
     weight[counted[counted >= 0]] = 1
+    if panels is not None:
+        worth = np.zeros(values.shape[1])
+        worth[counted[counted >= 0]] = np.asarray(spec.share)[counted >= 0]
+        return (values @ weight / np.maximum(panels.worth(worth), 1e-6)).astype(np.float32)
     return (values @ weight / max(share, 1e-6)).astype(np.float32)
 
 

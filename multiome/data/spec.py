@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -40,6 +40,10 @@ class ModalitySpec:
     """The modality whose components this one's encoder is shown too, averaged along the guidance graph."""
     n_borrowed: int = 0
     """How many those are."""
+    n_panels: int = 1
+    """How many different panels of features the training cells were measured with."""
+    lacking: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    """Per covariate and level, the features that none of its cells was measured in; empty with a single panel."""
 
     @property
     def n_own_components(self) -> int:
@@ -60,6 +64,11 @@ class ModalitySpec:
             n_components=self.n_components,
             recipe=keep_everything,
         )
+
+
+def nested(value: Sequence[Sequence[Sequence[int]]] | None) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Lists as JSON has them, as tuples; before format 8 there were none."""
+    return tuple(tuple(tuple(features) for features in levels) for levels in value or ())
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,13 @@ class DataSpec:
         sequences = ("features", "other_features", "share", "notes")
         return cls(
             {
-                key: ModalitySpec(**{**spec, **{name: tuple(spec[name]) for name in sequences}})
+                key: ModalitySpec(
+                    **{
+                        **spec,
+                        **{name: tuple(spec[name]) for name in sequences},
+                        "lacking": nested(spec.get("lacking")),
+                    }
+                )
                 for key, spec in value["modalities"].items()
             },
             tuple(Covariate(c["name"], tuple(c["levels"]), tuple(c["n_cells"])) for c in value["covariates"]),

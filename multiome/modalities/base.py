@@ -70,6 +70,8 @@ class Modality:
     """Principal components of the transformed values that the encoder sees, at most."""
     worth_seeing: Callable[[int], int] = one_in_twelve
     """How many of them so many training cells can tell from noise."""
+    has_panels: bool = False
+    """Whether counts that are NaN say which features a set of cells was not measured in (antibody panels)."""
 
     def __post_init__(self) -> None:
         keep_whole(self, "n_components")
@@ -98,6 +100,11 @@ class Modality:
     def is_count(self) -> bool:
         """Whether the values must be non-negative whole numbers."""
         return self.likelihood.is_count
+
+    @property
+    def takes_panels(self) -> bool:
+        """Whether NaN among its values may mean that a feature is not in a cell's panel."""
+        return self.has_panels and self.is_count and self.coverage_layer is None
 
 
 def keep_everything(modality: Modality, counts: sp.csr_matrix, var: pd.DataFrame) -> Choices:

@@ -12,4 +12,5 @@ PROTEIN = Modality(
     recipe=keep_everything,
     transform=CentredLogRatio,
     likelihood=ProteinMixture,
+    has_panels=True,
 )

@@ -13,10 +13,11 @@ from multiome.data.spec import ModalitySpec
 from multiome.graph.encoder import average_output
 from multiome.model.components import principal_components
 from multiome.model.config import ModelConfig
+from multiome.model.panels import completed, initialise_by_panel
 from multiome.nn.decoder import Head
 from multiome.nn.encoder import CellEncoder, Projection
 from multiome.nn.scores import EmbeddingScores
-from multiome.types import SparseRows
+from multiome.types import Found, SparseRows
 
 
 class Channel(nn.Module):
@@ -30,7 +31,12 @@ class Channel(nn.Module):
         modality = spec.modality
         self.median_depth = spec.median_depth
         self.transform = modality.transform(n_features)
-        self.projection = Projection(torch.zeros(n_features, n_components), torch.zeros(n_features))
+        self.projection = Projection(
+            torch.zeros(n_features, n_components),
+            torch.zeros(n_features),
+            completes=spec.n_panels > 1,
+            relative=modality.transform.relative,
+        )
         n_scores = config.n_features_latent if config.embedding_scores and modality.transform.scored else 0
         self.scores = EmbeddingScores(n_features, n_scores) if n_scores else None
         self.encoder = CellEncoder(
@@ -42,19 +48,31 @@ class Channel(nn.Module):
         """Embeddings that a guidance graph makes of the head's own, while there is one."""
         self.likelihood = modality.likelihood(n_features)
 
-    def initialise(self, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None) -> None:
-        """Set statistics, components and the average profile from training cells."""
+    def initialise(
+        self,
+        rows: SparseRows,
+        exposure: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None,
+        measured: Bool[Tensor, "cell feature"] | None = None,
+    ) -> None:
+        """Set statistics, components and the average profile from training cells, where they were ``measured``."""
         self.transform.fit(rows, coverage)
         depth = exposure * self.median_depth
-        seen = self.transform(rows, depth=depth, coverage=coverage)
-        loadings, centre = principal_components(seen, self.n_own)
+        seen = self.transform(rows, depth=depth, coverage=coverage, found=measured)
+        whole = seen
+        if measured is not None:
+            whole, self.projection.covariance[:] = completed(seen, measured, relative=self.transform.relative)
+        loadings, centre = principal_components(whole, self.n_own)
         self.projection.loadings.zero_()
         self.projection.loadings[:, : loadings.shape[1]] = loadings
         self.projection.centre.copy_(centre)
-        self.likelihood.initialise(rows, exposure if coverage is None else coverage)
+        if measured is None:
+            self.likelihood.initialise(rows, exposure if coverage is None else coverage)
+        else:
+            initialise_by_panel(self.likelihood, rows, exposure, measured)
         if self.scores is not None:
             scored = self.transform.to_score(rows, seen, depth=depth)
-            self.scores.average.copy_(scored.column_sum() / len(rows))
+            self.scores.average.copy_(scored.column_sum() / (len(rows) if measured is None else measured.sum(0)))
 
     @property
     def own_loadings(self) -> Float[np.ndarray, "feature own"]:
@@ -66,14 +84,19 @@ class Channel(nn.Module):
         self.projection.loadings[:, self.n_own :] = torch.from_numpy(loadings)
 
     def borrow(
-        self, lender: Channel, rows: SparseRows, exposure: Float[Tensor, "cell 1"], coverage: SparseRows | None
+        self,
+        lender: Channel,
+        rows: SparseRows,
+        exposure: Float[Tensor, "cell 1"],
+        coverage: SparseRows | None,
+        measured: Bool[Tensor, "cell feature"] | None = None,
     ) -> None:
         """Begin with what the encoder is shown of another modality; training cells' scores get variance 1.
 
         It starts as the lender's encoder of these components, and its features start as their neighbours say: had each
         modality random weights of its own, they would arrange their cells apart and no longer find each other.
         """
-        scores = self.components(rows, exposure, coverage)[:, self.n_own :]
+        scores = self.components(rows, exposure, coverage, measured)[:, self.n_own :]
         self.projection.loadings[:, self.n_own :] /= scores.std(0, correction=0).clamp_min(1e-6)
         self.encoder.start_as(lender.encoder, n_shared=lender.n_own)
         with torch.no_grad():
@@ -84,7 +107,7 @@ class Channel(nn.Module):
         rows: SparseRows,
         exposure: Float[Tensor, "cell 1"],
         coverage: SparseRows | None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> Float[Tensor, "cell component"]:
         """Principal component scores."""
         seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
@@ -95,7 +118,7 @@ class Channel(nn.Module):
         rows: SparseRows,
         exposure: Float[Tensor, "cell 1"],
         coverage: SparseRows | None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> Normal:
         """The expert q(z | x_m)."""
         depth = exposure * self.median_depth

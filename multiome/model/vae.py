@@ -20,6 +20,7 @@ from multiome.graph.edges import FeatureEdges
 from multiome.graph.encoder import GraphEncoder
 from multiome.model.channel import Channel
 from multiome.model.config import ModelConfig
+from multiome.model.panels import found_in, where_known
 from multiome.nn.decoder import Trunk
 from multiome.nn.fusion import product_of_experts
 from multiome.types import Batch, Latent
@@ -66,10 +67,11 @@ class MultiomeVAE(nn.Module):
     def expert(self, key: str, batch: Batch, found: Bool[Tensor, " feature"] | None = None) -> Normal:
         """What one modality says; standard normal in cells without it, which cost nothing."""
         rows, exposure, coverage = batch.counts[key], batch.exposure[key], batch.coverage.get(key)
-        seen = batch.observed[key]
+        seen, known = batch.observed[key], batch.known(key)
         if seen.all():
-            return self.channel(key).encode(rows, exposure, coverage, found)
+            return self.channel(key).encode(rows, exposure, coverage, found_in(known, found))
         coverage = None if coverage is None else coverage.only(seen)
+        found = found_in(None if known is None else known[seen], found)
         q = self.channel(key).encode(rows.only(seen), exposure[seen], coverage, found)
         place = seen.nonzero()[:, 0]
         loc, scale = (x.new_zeros(len(batch), x.shape[1]).index_copy(0, place, x) for x in (q.loc, q.scale))
@@ -110,12 +112,16 @@ class MultiomeVAE(nn.Module):
             channel = self.channel(key)
             share = 1.0 if features is None else channel.likelihood.n_features / len(features)
             x, exposure = batch.counts[key].dense(features), self.exposure(batch, key, features)
+            known = batch.known(key, features)
             seen, told = batch.observed[key], h
             if not seen.any():
                 continue
             if not seen.all():  # mosaic data: an unmeasured assay says nothing, and costs nothing
                 x, exposure, told = x[seen], exposure[seen], h[seen]
+                known = None if known is None else known[seen]
             p = channel.decode(told, exposure, features, latent.features.get(key))
+            if known is not None:  # nor does a feature that is not in a cell's panel
+                p = p.mask(known)
             # a minibatch stands for all cells, however many of its cells have the assay
             every, these = poutine.scale(scale=self.n_cells / len(batch)), pyro.plate(f"cell of {key}", len(x))
             with every, these, poutine.scale(scale=share * self.weights[key]):
@@ -138,5 +144,6 @@ class MultiomeVAE(nn.Module):
         h = self.hidden(latent.joint.loc, batch)
         for key in batch.counts:
             p = self.channel(key).decode(h, self.exposure(batch, key, None), None, latent.features.get(key))
-            found[key] = p.log_prob(batch.counts[key].dense()).sum(-1)[batch.observed[key]].mean()
+            told = where_known(p.log_prob(batch.counts[key].dense()), batch.known(key))
+            found[key] = told.sum(-1)[batch.observed[key]].mean()
         return found

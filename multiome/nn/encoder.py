@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.nn.functional import embedding_bag, softplus
 
+from multiome.nn.completion import centring, telling
 from multiome.nn.mlp import ResidualMLP
-from multiome.types import SparseRows
+from multiome.types import Found, SparseRows
 
 MIN_SCALE = 0.02
 """No expert is surer than this; keeps precisions finite."""
@@ -22,24 +23,52 @@ FROM_INPUTS = ("network.linear.weight", "network.mlp.0.weight")
 
 
 class Projection(nn.Module):
-    """Centred values times fixed loadings; a feature that is missing, or dropped, contributes nothing."""
+    """Centred values times fixed loadings; a feature that is missing, or dropped, contributes nothing.
+
+    Where training cells had different panels, it contributes what the others tell of it. Its values may be ``relative``
+    to the mean of those that were found; their centre then is, too.
+    """
 
     loadings: Tensor
     centre: Tensor
 
-    def __init__(self, loadings: Float[Tensor, "feature component"], centre: Float[Tensor, " feature"]) -> None:
+    covariance: Tensor
+    """Of the values of all features of a cell; only where training cells had different panels."""
+
+    def __init__(
+        self,
+        loadings: Float[Tensor, "feature component"],
+        centre: Float[Tensor, " feature"],
+        *,
+        completes: bool = False,
+        relative: bool = False,
+    ) -> None:
         super().__init__()
+        self.completes, self.relative = completes, relative
+        if completes:
+            self.register_buffer("covariance", torch.zeros(len(centre), len(centre)))
         self.register_buffer("loadings", loadings)
         self.register_buffer("centre", centre)
 
-    def forward(
-        self, rows: SparseRows, found: Bool[Tensor, " feature"] | None = None
-    ) -> Float[Tensor, "cell component"]:
+    def forward(self, rows: SparseRows, found: Found | None = None) -> Float[Tensor, "cell component"]:
         values, centre = rows.values.to(self.loadings.dtype), self.centre
+        if found is not None and self.completes:
+            return self.completed(rows, found)
         if found is not None:
-            values, centre = values * found[rows.indices], centre * found
+            values, centre = values * rows.among(found), centre * found
         total = embedding_bag(rows.indices, self.loadings, rows.indptr[:-1], mode="sum", per_sample_weights=values)
         return total - centre @ self.loadings
+
+    def completed(self, rows: SparseRows, found: Found) -> Float[Tensor, "cell component"]:
+        """Components of all features, as what was found of each cell tells them."""
+        residual = rows.dense() - self.centre
+        panels, member = torch.unique(found.expand(len(rows), -1), dim=0, return_inverse=True)
+        scores = residual.new_zeros(len(rows), self.loadings.shape[1])
+        for p, panel in enumerate(panels):
+            cells = member == p
+            shown = residual[cells] @ centring(panel, relative=self.relative)
+            scores[cells] = shown @ (telling(self.covariance, panel, relative=self.relative) @ self.loadings)
+        return scores
 
 
 class CellEncoder(nn.Module):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from multiome.types import SparseRows
+from multiome.types import Found, SparseRows
 
 SIZE = 0.3
 """Root mean square of a score: like that of a middling component, so that neither drowns the other."""
@@ -37,12 +37,12 @@ class EmbeddingScores(nn.Module):
         self,
         rows: SparseRows,
         embedding: Float[Tensor, "feature hidden"],
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> Float[Tensor, "cell hidden"]:
         """Scores of the features that were ``found``."""
         values, average = rows.values.to(embedding.dtype), self.average
         if found is not None:
-            values, average = values * found[rows.indices], average * found
+            values, average = values * rows.among(found), average * found
         told = embedding_bag(rows.indices, embedding, rows.indptr[:-1], mode="sum", per_sample_weights=values)
         scores = told - average @ embedding
         if self.training:

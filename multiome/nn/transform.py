@@ -8,10 +8,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiome.types import SparseRows
+from multiome.types import Found, SparseRows
 
 
 class InputTransform(nn.Module, ABC):
@@ -21,6 +21,8 @@ class InputTransform(nn.Module, ABC):
     """Whether values are counts, of which training may keep a random part."""
     scored: bool = False
     """Whether encoders also see embedding scores; of few, well measured features components say everything."""
+    relative: bool = False
+    """Whether values are relative to the mean of those of the cell that were found."""
 
     def __init__(self, n_features: int) -> None:
         super().__init__()
@@ -40,13 +42,13 @@ class InputTransform(nn.Module, ABC):
         *,
         depth: Float[Tensor, "cell 1"],
         coverage: SparseRows | None = None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> SparseRows:
         """Transform the rows of some cells.
 
         ``depth`` is each cell's total count over all features. Values of features that are not ``found`` (missing in
-        the data, or hidden while training) say nothing: whatever they become is not used, and no other value depends
-        on them.
+        the data or in a cell's panel, or hidden while training) say nothing: whatever they become is not used, and no
+        other value depends on them.
         """
 
 
@@ -73,7 +75,7 @@ class LogNormalise(CountTransform):
         *,
         depth: Float[Tensor, "cell 1"],
         coverage: SparseRows | None = None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> SparseRows:
         return rows.with_values(torch.log1p(self.scale * rows.values / depth.clamp_min(1)[rows.rows, 0]))
 
@@ -97,7 +99,7 @@ class TfIdf(CountTransform):
         *,
         depth: Float[Tensor, "cell 1"],
         coverage: SparseRows | None = None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> SparseRows:
         share = torch.log1p(1e4 * rows.values / depth.clamp_min(1)[rows.rows, 0])
         return rows.with_values(share * self.inverse_frequency[rows.indices])
@@ -106,18 +108,24 @@ class TfIdf(CountTransform):
 class CentredLogRatio(InputTransform):
     """``log1p(x)`` minus the cell's mean over the features (proteins) that were found, a dense row."""
 
+    relative = True
+
     def forward(
         self,
         rows: SparseRows,
         *,
         depth: Float[Tensor, "cell 1"],
         coverage: SparseRows | None = None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> SparseRows:
         logged = torch.log1p(rows.dense())
         if found is None:
             return from_dense(logged - logged.mean(1, keepdim=True))
         weight = found.to(logged)
+        if found.ndim > 1:
+            return from_dense(
+                logged - (logged * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp_min(1)
+            )
         return from_dense(logged - (logged @ weight / weight.sum().clamp_min(1))[:, None])
 
 
@@ -141,12 +149,12 @@ class MethylationResidual(InputTransform):
         *,
         depth: Float[Tensor, "cell 1"],
         coverage: SparseRows | None = None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> SparseRows:
         assert coverage is not None
         covered = coverage.values > 0
         if found is not None:
-            covered = covered & found[rows.indices]
+            covered = covered & rows.among(found)
         residual = rows.values / coverage.values.clamp_min(1) - self.site_mean[rows.indices]
         n_covered = coverage.with_values(covered.float()).sum().clamp_min(1)
         return rows.with_values(torch.where(covered, residual, 0.0) * (self.n_features / n_covered)[rows.rows, 0])
@@ -163,7 +171,7 @@ class Identity(InputTransform):
         *,
         depth: Float[Tensor, "cell 1"],
         coverage: SparseRows | None = None,
-        found: Bool[Tensor, " feature"] | None = None,
+        found: Found | None = None,
     ) -> SparseRows:
         return rows
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from multiome.data.dataset import CellDataset
 from multiome.predict.calibration import Calibration, Precision
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import query_of, recorded, with_others
+from multiome.predict.held_out import known, query_of, recorded, with_others
 
 N_DRAWS = 20
 """States and depths drawn per held-out cell."""
@@ -63,6 +63,7 @@ def predictive(
     likelihood = fitted.vae.channel(key).likelihood
     columns = pd.Index(fitted.spec.modalities[key].features).get_indexer(features)
     measured = torch.from_numpy(recorded(cells, rows, key)[0][:, columns].toarray().astype(np.float32))
+    there = known(cells, rows, key)
     factors = torch.from_numpy(np.exp(LOG_FACTORS).astype(np.float32)).to(fitted.device)
     total = np.zeros((len(factors), len(features)))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -74,5 +75,7 @@ def predictive(
                 p, _ = query.decode(block, block.q.sample(), torch.randn(len(block.index), 1), "counts")
                 for i, factor in enumerate(factors):
                     told[i] = torch.logaddexp(told[i], likelihood.dispersed(p, factor).log_prob(x))
+            if there is not None:
+                told *= torch.from_numpy(there[block.index][:, columns]).to(told.device)
             total += told.double().sum(1).cpu().numpy()
     return total

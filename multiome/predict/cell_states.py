@@ -52,6 +52,18 @@ class CellStates:
         values = matrix.coverage if coverage and matrix.coverage is not None else matrix.values
         return sp.csc_array(groups @ sp.csr_array(values[place[seen]])), exposure
 
+    def exposures(self, cells: CellDataset, key: str) -> Float[np.ndarray, "state one_or_feature"]:
+        """Exposure of the cells that have the modality; where panels differ, of those measured in each feature."""
+        panels = cells.matrices[key].panels
+        if panels is None:
+            return self.sums(cells, key)[1][:, None]
+        place = cells.rows[key][self.rows]
+        seen = place >= 0
+        exposure = np.asarray(cells.exposure[key])[place[seen]].astype(np.float64)
+        shape = (len(self.size), int(seen.sum()))
+        groups = sp.csr_array((exposure, (self.member[seen], np.arange(shape[1]))), shape=shape)
+        return groups @ panels.of(place[seen]).astype(np.float64)
+
 
 @torch.no_grad()
 def group_cells(vae: MultiomeVAE, cells: CellDataset, *, seed: int) -> CellStates:

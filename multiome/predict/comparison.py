@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from multiome.data.dataset import CellDataset
+from multiome.data.panels import filled
 from multiome.metrics.baselines import baseline_knn, baseline_mean, baseline_ridge
 from multiome.metrics.calibration import NEAR
 from multiome.metrics.chromatin import accessibility
@@ -19,7 +20,7 @@ from multiome.metrics.imputation import pearson
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import coverage, query_of, recorded
+from multiome.predict.held_out import coverage, known, query_of, recorded
 from multiome.predict.reliability import correlation
 from multiome.predict.scale import SCALES, compared_on, on_scale
 from multiome.predict.translate import expected
@@ -90,7 +91,7 @@ class Comparison:
 
     @cached_property
     def measured(self) -> Float[np.ndarray, "cell feature"]:
-        """What was measured, on the scale; methylated fractions are NaN where nothing was called."""
+        """What was measured, on the scale; NaN where a site was not called, or a panel lacks the feature."""
         return self.target_of(self.cells, self.rows, missing=np.nan)
 
     @cached_property
@@ -112,15 +113,24 @@ class Comparison:
     def target_of(
         self, cells: CellDataset, rows: np.ndarray, *, missing: float | None
     ) -> Float[np.ndarray, "cell feature"]:
-        """Measured values on the scale, ``missing`` where nothing was called; by default the mean of the site."""
+        """Measured values on the scale, ``missing`` where nothing was measured; by default the mean of the feature."""
         key, columns = self.direction.target, self.columns
         values, depth = recorded(cells, rows, key)
         calls = coverage(cells, rows, key)
+        there = self.known(cells, rows)
+        if there is not None:
+            y = dense(on_scale(values[:, columns], depth, None, self.scale, there))
+            return np.where(there, y, np.nan) if missing is not None else filled(y, there, relative=False)
         if calls is None:
             return dense(on_scale(values[:, columns], depth, None, self.scale))
         calls = calls[:, columns]
         y = np.where(calls.toarray() > 0, dense(on_scale(values[:, columns], depth, calls, self.scale)), np.nan)
         return y if missing is not None else np.where(np.isnan(y), np.nan_to_num(mean(y)), y)
+
+    def known(self, cells: CellDataset, rows: np.ndarray) -> Bool[np.ndarray, "cell feature"] | None:
+        """Where the wanted features of the target were measured; None where all were, in every cell."""
+        there = known(cells, rows, self.direction.target)
+        return None if there is None else there[:, self.columns]
 
     def source_of(self, cells: CellDataset, rows: np.ndarray) -> tuple[sp.csr_matrix | np.ndarray, bool]:
         """What simple methods see, and whether it is counts: of one modality; of several, values on their scales."""
@@ -133,10 +143,14 @@ class Comparison:
             if self.reference is not None:
                 both = both & self.reference.matrices[key].found
             values, calls = values[:, both], None if calls is None else calls[:, both]
-            if len(self.direction.sources) == 1 and calls is None:
+            panels = any(c is not None and c.matrices[key].panels is not None for c in (self.cells, self.reference))
+            if len(self.direction.sources) == 1 and calls is None and not panels:
                 return values, spec.modality.is_count
+            there = known(cells, rows, key)
+            there = None if there is None else there[:, both]
             scale = compared_on(spec.kind, is_count=spec.modality.is_count)
-            parts.append(sp.csr_matrix(on_scale(values, depth, calls, scale)))
+            y = on_scale(values, depth, calls, scale, there)
+            parts.append(sp.csr_matrix(y if there is None else filled(dense(y), there, relative=False)))
         return sp.csr_matrix(sp.hstack(parts)), False
 
     def uncertainty(self, level: float, n_samples: int) -> tuple[Uncertainty, Uncertainty | None]:
@@ -146,11 +160,13 @@ class Comparison:
         query = query_of(self.fitted, self.cells, self.rows, key, self.features, sources=self.direction.sources)
         values, calls = recorded(self.cells, self.rows, key)[0][:, self.columns], coverage(self.cells, self.rows, key)
         calls = None if calls is None else calls[:, self.columns]
-        ours = of_draws(query, values, calls, raw, level=level, n_samples=n_samples, seed=self.seed)
+        there = self.known(self.cells, self.rows)
+        ours = of_draws(query, values, calls, raw, known=there, level=level, n_samples=n_samples, seed=self.seed)
         if self.reference is None or not len(self.reference_rows) or calls is not None:
             return ours, None
         training = recorded(self.reference, self.reference_rows, key)[0][:, self.columns]
-        width, score = unconditional(training, values, ours.columns, level=level)
+        trained_in = self.known(self.reference, self.reference_rows)
+        width, score = unconditional(training, values, ours.columns, level=level, trained_in=trained_in, known=there)
         return ours, Uncertainty(ours.columns, np.full(len(width), np.nan), width, score)
 
     def overall(self, level: float, n_samples: int) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from multiome.data.dataset import CellDataset
+from multiome.data.panels import filled
 from multiome.errors import MultiomeWarning
 from multiome.graph.edges import FeatureEdges
 from multiome.model.vae import MultiomeVAE
@@ -108,15 +109,19 @@ def levels(
 ) -> Float[np.ndarray, "group feature"]:
     """What was measured in each group: log counts per exposure, logit fractions of calls, or means of other values."""
     together = np.equal.outer(np.arange(group.max() + 1), group).astype(float)
-    counts, exposure = states.sums(cells, key)
+    counts, _ = states.sums(cells, key)
     summed = (counts.T @ together.T).T
     if cells.matrices[key].coverage is not None:
         covered = (states.sums(cells, key, coverage=True)[0].T @ together.T).T
         return np.log((summed + 0.5) / (covered - summed + 0.5))
-    size = np.maximum(together @ exposure, 1e-9)[:, None]
+    exposure = together @ states.exposures(cells, key)
+    size = np.maximum(exposure, 1e-9)
     if not vae.channel(key).transform.thins:
         return summed / size
-    return np.log((summed + 0.5 + 0.2 * summed.mean(0)) / size)
+    if exposure.shape[1] == 1:
+        return np.log((summed + 0.5 + 0.2 * summed.mean(0)) / size)
+    level = np.log((summed + 0.5 + 0.2 * exposure * summed.sum(0) / np.maximum(exposure.sum(0), 1e-9)) / size)
+    return filled(level, exposure > 0, relative=False)  # a group without a cell that was measured in it says nothing
 
 
 def standardised(x: Float[np.ndarray, "group feature"]) -> Float[np.ndarray, "group feature"]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from multiome.data.cells import Cells
 from multiome.data.dataset import CellDataset
@@ -58,6 +58,12 @@ def recorded(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> tu
     """What was measured there of the modality (cells x all features of the model), and each cell's total count."""
     matrix, place = cells.matrices[key], cells.rows[key][rows]
     return matrix.values[place], matrix.depth[place]
+
+
+def known(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> Bool[np.ndarray, "cell feature"] | None:
+    """Which features were measured there; None where all were, in every cell."""
+    panels = cells.matrices[key].panels
+    return None if panels is None else panels.of(cells.rows[key][rows])
 
 
 def coverage(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> sp.csr_matrix | None:

@@ -52,7 +52,8 @@ def loadings(
     basis = (states.hidden - share @ states.hidden) @ along
     told = embedding @ np.linalg.pinv(along).T
     n_directions = basis.shape[1]
-    counts, exposure = states.sums(cells, key)
+    counts, _ = states.sums(cells, key)
+    exposure = states.exposures(cells, key)
     products = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), -1)
     for start in range(0, len(embedding), FEATURES):
         some = slice(start, min(start + FEATURES, len(embedding)))
@@ -65,7 +66,9 @@ def loadings(
             )
             continue
         counted = counts[:, some].toarray()
-        expected = exposure[:, None] * np.exp(states.own_hidden @ embedding[some].T)
+        expected = (exposure if exposure.shape[1] == 1 else exposure[:, some]) * np.exp(
+            states.own_hidden @ embedding[some].T
+        )
         expected *= counted.sum(0) / np.maximum(expected.sum(0), 1e-12)
         information = (expected.T @ products).reshape(-1, n_directions, n_directions) + TRUST * np.eye(n_directions)
         step = np.linalg.solve(information, ((counted - expected).T @ basis)[:, :, None])[:, :, 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anndata as ad
 import numpy as np
@@ -10,11 +10,11 @@ import pandas as pd
 from jaxtyping import Float
 
 from multiome.data.cells import check_unique
-from multiome.data.matrix import checked_values, depth_of, halve
+from multiome.data.matrix import checked_panels, depth_of, halve
 from multiome.data.spec import ModalitySpec
 from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
-from multiome.predict.scale import UNSEEN_SCALES, transform_observed
+from multiome.predict.scale import UNSEEN_SCALES, WHOLE_CELL, transform_observed
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,8 @@ class Prediction:
         if coverage is not None:
             draws = np.random.default_rng(seed).binomial(coverage.astype(np.int64), draws).astype(np.float32)
             values = np.where(coverage > 0, values, np.nan)
+        if self.scale in WHOLE_CELL and np.isnan(values).any():
+            draws, values = among_measured(draws, values)
         result = pit(draws, values, seed=seed)
         result[nothing] = np.nan
         return result
@@ -146,17 +148,29 @@ class Prediction:
                 f"{len(absent):,} features of {self.modality!r} are not in `observed` "
                 f"(first: {listed(absent, most=3)})."
             )
-        raw, coverage = checked_values(self.modality, observed, self.spec.modality, fitted=True)
+        raw, coverage, panels = checked_panels(self.modality, observed, self.spec.modality, fitted=True)
         raw = halve(raw[rows]) if self.spec.halved else raw[rows]
+        panels = None if panels is None else replace(panels, member=panels.member[rows])
         shown = every.get_indexer(self.features)
-        total = depth_of(raw, names, self.spec)  # CP10k refers to it, and genes that were not selected count too
-        values = transform_observed(raw[:, columns], self.scale, total)[:, shown]
+        total = depth_of(
+            raw, names, self.spec, panels
+        )  # CP10k refers to it, and genes that were not selected count too
+        known = None if panels is None else panels.columns(columns).of(np.arange(len(rows)))
+        values = transform_observed(raw[:, columns], self.scale, total, known)[:, shown]
         return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()
 
     def to_anndata(self) -> ad.AnnData:
         """``.X`` the mean, ``layers["std"]`` where there are draws, ``.var`` as here; the scale is in ``uns``."""
         layers = {"std": self.std} if len(self.draws) > 1 else {}
         return as_anndata(self.mean, self.obs, self.var, self.scale, self.modality, layers=layers)
+
+
+def among_measured(draws: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draws and values of CLR, relative to the mean of what was measured in cells whose panel lacks features."""
+    there = ~np.isnan(values)
+    n = np.where(there.all(1), np.inf, np.maximum(there.sum(1), 1))[:, None]
+    values = values - np.where(there, values, 0).sum(1, keepdims=True) / n
+    return draws - np.where(there, draws, 0).sum(-1, keepdims=True) / n, values
 
 
 def central(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

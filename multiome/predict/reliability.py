@@ -25,7 +25,7 @@ from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import coverage, query_of, recorded, with_others
+from multiome.predict.held_out import coverage, known, query_of, recorded, with_others
 from multiome.predict.multiple_tests import bh
 from multiome.predict.scale import WHOLE_CELL, compared_on, on_scale
 from multiome.predict.translate import expected
@@ -142,10 +142,14 @@ def measurements(
     """
     values, depth = recorded(cells, rows, key)
     calls = coverage(cells, rows, key)
-    y = dense(on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale))
+    there = known(cells, rows, key)
+    there = None if there is None else there[:, columns]
+    y = dense(on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale, there))
     if calls is not None:
         y = np.where(calls[:, columns].toarray() > 0, y, np.nan)
         return y, (~np.isnan(y)).sum(0).astype(float)
+    if there is not None:
+        return np.where(there, y, np.nan), ((y != 0) & there).sum(0).astype(float)
     return y, (y != 0).sum(0).astype(float)
 
 
@@ -167,6 +171,12 @@ class Neighbours:
         if calls is not None:
             covered = (self.pool @ calls[:, columns]).toarray()
             return (self.pool @ values[:, columns]).toarray() / np.maximum(covered, 1)
+        there = known(cells, self.rows, key)
+        if there is not None:  # those of the neighbours that were measured in it; all alike where none was
+            there = there[:, columns]
+            y = dense(on_scale(values[:, columns], depth, None, scale, there))
+            n, mean = self.pool @ there.astype(float), np.where(there, y, 0).sum(0) / np.maximum(there.sum(0), 1)
+            return np.where(n > 0, (self.pool @ np.where(there, y, 0)) / np.maximum(n, 1), mean)
         pooled = self.pool @ on_scale(values[:, columns], depth, None, scale) / self.pool[[0]].sum()
         return dense(pooled)
 
@@ -189,8 +199,8 @@ def correlation(
     predicted: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
 ) -> Float[np.ndarray, " feature"]:
     """Pearson correlation of each feature over the cells in which it was measured; NaN where it does not vary there."""
-    known = ~np.isnan(measured)
-    x, y = centred(predicted, known), centred(measured, known)
+    there = ~np.isnan(measured)
+    x, y = centred(predicted, there), centred(measured, there)
     norms = np.sqrt((x**2).sum(0)), np.sqrt((y**2).sum(0))
     varies = norms[1] > 1e-9
     r = (x * y).sum(0) / np.maximum(norms[0] * norms[1], 1e-12)
@@ -204,10 +214,10 @@ def spread(
     return np.sqrt((centred(values, ~np.isnan(measured)) ** 2).sum(0))
 
 
-def centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Less their mean where they are known, 0 elsewhere."""
-    filled = np.where(known, values, 0.0)
-    return np.where(known, filled - filled.sum(0) / np.maximum(known.sum(0), 1), 0.0)
+def centred(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Less their mean where they are there, 0 elsewhere."""
+    filled = np.where(there, values, 0.0)
+    return np.where(there, filled - filled.sum(0) / np.maximum(there.sum(0), 1), 0.0)
 
 
 def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from multiome.data.panels import filled
 from multiome.errors import unknown
 from multiome.metrics.validation import Matrix, dense
 
@@ -94,17 +95,30 @@ def draw(p: Any, scale: str, total: Tensor) -> Tensor:
             return p.sample()
 
 
-def transform_observed(values: sp.csr_matrix, scale: str, total: Float[np.ndarray, " cell"]) -> np.ndarray:
-    """Observed counts (cells x all features of the model) on the scale of a prediction.
+def transform_observed(
+    values: sp.csr_matrix, scale: str, total: Float[np.ndarray, " cell"], known: np.ndarray | None = None
+) -> np.ndarray:
+    """Observed counts (cells x all features of the model) on the scale of a prediction; NaN where not ``known``.
 
     ``total`` is each cell's total count, also of features that only count towards it.
     """
     # methylated calls stay calls: their coverage is compared with elsewhere
-    return values.toarray() if scale == "fraction" else dense(on_scale(values, total, None, scale))
+    y = values.toarray() if scale == "fraction" else dense(on_scale(values, total, None, scale, known))
+    return y if known is None else np.where(known, y, np.nan)
 
 
-def on_scale(values: sp.csr_matrix, depth: np.ndarray, calls: sp.csr_matrix | None, scale: str) -> Matrix:
-    """Measured values on the scale; sparse where its zeros are those of the counts."""
+def on_scale(
+    values: sp.csr_matrix,
+    depth: np.ndarray,
+    calls: sp.csr_matrix | None,
+    scale: str,
+    known: Bool[np.ndarray, "cell feature"] | None = None,
+) -> Matrix:
+    """Measured values on the scale; sparse where its zeros are those of the counts.
+
+    Where a panel lacks features (not ``known``), CLR has what is usual there, and is relative to the mean of all: it is
+    comparable between panels.
+    """
     match scale:
         case "log_cp10k":
             y = sp.csr_array(sp.diags_array(1e4 / np.maximum(depth, 1)) @ values)
@@ -114,6 +128,8 @@ def on_scale(values: sp.csr_matrix, depth: np.ndarray, calls: sp.csr_matrix | No
             return sp.csr_array((values.data > 0, values.indices, values.indptr), shape=values.shape, dtype=np.float64)
         case "clr":
             logged = np.log1p(values.toarray())
+            if known is not None:
+                return filled(logged, known, relative=True)
             return logged - logged.mean(1, keepdims=True)
         case "fraction":
             assert calls is not None

@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from multiome.data.dataset import CellDataset
+from multiome.model.panels import where_known
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
 from multiome.predict.draws import antithetic
@@ -119,10 +120,11 @@ def best_factor(
     noises = antithetic(N_DRAWS, vae.n_latent, torch.Generator().manual_seed(int(rng.integers(2**31))))
     told = [vae.hidden(q.loc + q.scale * z.to(q.loc), batch) for z, _ in noises]
     x, exposure = batch.counts[key].dense(features), vae.exposure(batch, key, features)
+    known = batch.known(key, features)
 
     def surprise(factor: float) -> float:
         shrunk = (torch.lerp(average, h, factor) for h in told)
-        each = [vae.channel(key).decode(h, exposure, features).log_prob(x) for h in shrunk]
+        each = [where_known(vae.channel(key).decode(h, exposure, features).log_prob(x), known) for h in shrunk]
         told_so = float(torch.logsumexp(torch.stack(each), 0).sum(dtype=torch.float64))
         return ((1 - factor) / BELIEF) ** 2 / 2 - told_so
 

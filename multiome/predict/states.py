@@ -21,6 +21,7 @@ from multiome.data.covariates import fixed_batch_index
 from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
+from multiome.predict.elsewhere import elsewhere
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
 from multiome.predict.scale import WHOLE_CELL
@@ -83,7 +84,7 @@ class Query:
             q = posterior(self.fitted, self.cells, batch)
             loc, scale = self.log_depth(index, q)
             centre = self.fitted.shrinkage.centre(self.fitted.vae, batch.batch_index, self.target)
-            yield Block(index, batch, q, as_column(loc), as_column(scale), centre)
+            yield Block(index, batch, q, as_column(loc), as_column(scale), centre, self.borrowed(batch))
 
     def decode(self, block: Block, z: Tensor, noise: Tensor | float, scale: str) -> tuple[Any, Tensor]:
         """The distribution of the target at given states, and each cell's total count (cell x 1).
@@ -95,7 +96,7 @@ class Query:
         features = None if scale in WHOLE_CELL else self.feature_index()
         if self.fitted.spec.modalities[self.target].coverage_layer is not None:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
-        wanted = self.at(block.batch, z, exposure, features, block.centre)
+        wanted = self.at(block.batch, z, exposure, features, block.centre, borrowed=block.borrowed)
         if self.measured_in is None:
             return wanted, total
         vae, batch = self.fitted.vae, block.batch
@@ -126,17 +127,43 @@ class Query:
             return None
         return torch.from_numpy(precision.of(self.fitted.spec.modalities[self.target].features)).to(self.fitted.device)
 
-    def at(self, batch: Batch, z: Tensor, exposure: Tensor, features: Tensor | None, centre: Tensor | None) -> Any:
+    def borrowed(self, batch: Batch) -> list[Borrowed]:
+        """For features that cells' own batches were not measured in: the cells in another batch, and its centre."""
+        spec, vae = self.fitted.spec, self.fitted.vae
+        return [
+            Borrowed(those, replace(batch, batch_index=index), self.fitted.shrinkage.centre(vae, index, self.target))
+            for those, index in elsewhere(spec.modalities[self.target], spec.covariates, batch.batch_index)
+        ]
+
+    def at(
+        self,
+        batch: Batch,
+        z: Tensor,
+        exposure: Tensor,
+        features: Tensor | None,
+        centre: Tensor | None,
+        *,
+        borrowed: Sequence[Borrowed] = (),
+    ) -> Any:
         """The distribution of the target at given states and depth, before its own values are known."""
-        vae = self.fitted.vae
+        vae, channel = self.fitted.vae, self.fitted.vae.channel(self.target)
         h = self.fitted.shrinkage.apply(vae.hidden(z, batch), centre, self.target)
-        return vae.channel(self.target).decode(h, exposure, features)
+        if not borrowed:
+            return channel.decode(h, exposure, features)
+        outputs = channel.head(h)
+        for other in borrowed:
+            told = self.fitted.shrinkage.apply(vae.hidden(z, other.batch), other.centre, self.target)
+            outputs[:, :, other.features] = channel.head(told, other.features)
+        outputs = outputs if features is None else outputs[:, :, features]
+        return channel.likelihood(outputs, exposure=exposure, features=features)
 
     def recorded(self, block: Block, features: Tensor | None) -> Tensor:
-        """The target's own values (cell x feature); NaN in features that the data lack."""
+        """The target's own values (cell x feature); NaN in features that the data, or the cell's panel, lack."""
         values = block.batch.counts[self.target].dense(features)
         found = torch.from_numpy(self.cells.matrices[self.target].found).to(values.device)
-        return values.masked_fill(~(found if features is None else found[features]), torch.nan)
+        values = values.masked_fill(~(found if features is None else found[features]), torch.nan)
+        known = block.batch.known(self.target, features)
+        return values if known is None else values.masked_fill(~known, torch.nan)
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""
@@ -164,6 +191,15 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Borrowed:
+    """Some features, the cells as if measured in a batch that has them, and the average cell there."""
+
+    features: Tensor
+    batch: Batch
+    centre: Tensor | None
+
+
+@dataclass(frozen=True)
 class Block:
     """Some cells of a query."""
 
@@ -176,6 +212,8 @@ class Block:
     """Expected log exposure of the target, and its standard deviation (cell x 1)."""
     centre: Tensor | None
     """Trunk outputs of the average cell, towards which predictions are moved (cell x hidden)."""
+    borrowed: Sequence[Borrowed] = ()
+    """The same cells in other batches, for features that their own were not measured in."""
 
     def exposure(self, noise: Tensor | float) -> Tensor:
         """The target's exposure (cell x 1), uncertain where it was predicted; ``noise`` is standard normal."""

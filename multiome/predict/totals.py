@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiome.data.dataset import CellDataset
+from multiome.model.panels import where_known
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
 from multiome.predict.shrinkage import Shrinkage
@@ -51,6 +52,7 @@ def totals(
         q = product_of_experts(vae.encode(batch).per_modality, {**batch.observed, key: alone})
         z = q.loc + q.scale * torch.randn(q.loc.shape, generator=noise).to(device)
         h = shrinkage.apply(vae.hidden(z, batch), shrinkage.centre(vae, batch.batch_index, key), key)
-        predicted += channel.decode(h, vae.exposure(batch, key, None)).mean.sum(0)
+        mean = channel.decode(h, vae.exposure(batch, key, None)).mean
+        predicted += where_known(mean, batch.known(key)).sum(0)
         counted += batch.counts[key].column_sum()
     return counted.float(), predicted.float()

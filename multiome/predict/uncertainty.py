@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from multiome.metrics.calibration import pit
 from multiome.predict.impute import Wanted, draws
@@ -39,17 +39,18 @@ def of_draws(
     calls: sp.csr_matrix | None,
     scale: str,
     *,
+    known: Bool[np.ndarray, "cell feature"] | None = None,
     level: float,
     n_samples: int,
     seed: int,
 ) -> Uncertainty:
-    """Of a model's draws, on the scale that was counted; ``measured`` has the query's features."""
+    """Of a model's draws, on the scale that was counted; ``measured`` and ``known`` have the query's features."""
     rng = np.random.default_rng(seed)
     columns = np.sort(rng.permutation(len(query.features))[:MAX_FEATURES])
     parts = []
     for some in chunks(columns, 4 * n_samples * len(query.cells)):
         drawn, _ = draws(query.only(query.features[some]), Wanted(scale, n_samples, seed), expected=False)
-        values = measured[:, some].toarray().astype(np.float64)
+        values = where(measured[:, some].toarray(), known, some)
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
         if calls is not None:
             covered = calls[:, some].toarray()
@@ -63,17 +64,42 @@ def of_draws(
 
 
 def unconditional(
-    training: sp.csr_matrix, measured: sp.csr_matrix, columns: np.ndarray, *, level: float
+    training: sp.csr_matrix,
+    measured: sp.csr_matrix,
+    columns: np.ndarray,
+    *,
+    level: float,
+    trained_in: Bool[np.ndarray, "reference feature"] | None = None,
+    known: Bool[np.ndarray, "cell feature"] | None = None,
 ) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
-    """Width and interval score of the training cells' own quantiles, the same for every cell."""
+    """Width and interval score of the training cells' own quantiles, the same for every cell.
+
+    ``trained_in`` and ``known`` say where the one and the other were measured.
+    """
     parts = []
     for some in chunks(columns, 8 * max(training.shape[0], measured.shape[0])):
-        ends = np.quantile(training[:, some].toarray(), [(1 - level) / 2, (1 + level) / 2], axis=0)
-        values = measured[:, some].toarray().astype(np.float64)
+        ends = quantiles(training[:, some].toarray(), trained_in, some, level=level)
+        values = where(measured[:, some].toarray(), known, some)
         low, high = (np.broadcast_to(end, values.shape) for end in ends)
         parts.append(interval_quality(low, high, values, level))
     width, score = zip(*parts, strict=True)
     return np.concatenate(width), np.concatenate(score)
+
+
+def where(values: np.ndarray, known: np.ndarray | None, columns: np.ndarray) -> Float[np.ndarray, "cell feature"]:
+    """Values of some features, NaN where they were not measured."""
+    return values.astype(np.float64) if known is None else np.where(known[:, columns], values, np.nan)
+
+
+def quantiles(
+    values: np.ndarray, known: np.ndarray | None, columns: np.ndarray, *, level: float
+) -> Float[np.ndarray, "end feature"]:
+    """Both ends of the central interval of what was measured of each feature; NaN where nothing was."""
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    if known is None:
+        return np.quantile(values, ends, axis=0)
+    each = [values[there, j] for j, there in enumerate(known[:, columns].T)]
+    return np.array([np.quantile(x, ends) if len(x) else [np.nan, np.nan] for x in each]).T
 
 
 def interval_quality(

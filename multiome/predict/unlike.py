@@ -117,8 +117,15 @@ def log_depth(fitted: Fitted, batch: Batch, keys: Sequence[str]) -> Float[np.nda
     depth = np.zeros(len(batch))
     for key in keys:
         if fitted.spec.modalities[key].has_depth:
-            depth += np.log(np.maximum(batch.counts[key].sum()[:, 0].double().cpu().numpy(), 1))
+            depth += np.log(np.maximum(total_of(fitted, batch, key), 1))
     return depth
+
+
+def total_of(fitted: Fitted, batch: Batch, key: str) -> Float[np.ndarray, " cell"]:
+    """Each cell's total count; where panels differ, what it would be of all features."""
+    spec = fitted.spec.modalities[key]
+    total = batch.counts[key].sum() if spec.n_panels == 1 else batch.exposure[key] * spec.median_depth
+    return total[:, 0].double().cpu().numpy()
 
 
 def both_known(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,8 +213,8 @@ def residuals(
             kept.append((value, known))  # few cells, of which it is yet to be learnt
         else:
             expected.append(known.float() @ usual)
-        recorded = known.sum(1) if key in batch.coverage else batch.counts[key].sum()[:, 0].cpu()
-        depths[index] = np.log(np.maximum(recorded.double().numpy(), 1)) if spec.has_depth else 0.0
+        recorded = known.sum(1).double().numpy() if key in batch.coverage else total_of(fitted, batch, key)
+        depths[index] = np.log(np.maximum(recorded, 1)) if spec.has_depth else 0.0
     if usual is None:
         value, known = (torch.cat(parts) for parts in zip(*kept, strict=True))
         usual = (value.sum(0) / known.sum(0).clamp_min(1)).clamp_min(1e-4)
@@ -234,5 +241,8 @@ def squared(
     known = torch.ones_like(x, dtype=torch.bool)
     if key in batch.coverage:
         known = batch.coverage[key].dense() > 0
+    in_panel = batch.known(key)
+    if in_panel is not None:
+        known = in_panel
     residual = ((x - mean) / variance.clamp_min(1e-8).sqrt()).clamp(LOW, HIGH)
     return residual.square().cpu(), known.cpu()

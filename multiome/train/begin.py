@@ -13,6 +13,7 @@ from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
 from multiome.graph.edges import FeatureEdges
 from multiome.model.config import ModelConfig
+from multiome.model.panels import where_known
 from multiome.model.vae import MultiomeVAE
 from multiome.train.matching import matched, without_depth
 from multiome.types import Batch
@@ -40,7 +41,7 @@ def begin(
     some = {key: some_of(rows[cells.observed(key)[rows]], rng) for key in vae.keys}
     for key in vae.keys:
         batch = cells.take(some[key])
-        vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key))
+        vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key), batch.known(key))
         surprise[key] = mean_surprise(vae, cells.take(rng.permutation(some[key])[:500]), key)
     if edges is not None:
         lend(vae, spec, cells, edges, some)
@@ -75,7 +76,7 @@ def lend(
         else:
             channel.show(near @ lent)
         batch = cells.take(some[key])
-        channel.borrow(lender, batch.counts[key], batch.exposure[key], batch.coverage.get(key))
+        channel.borrow(lender, batch.counts[key], batch.exposure[key], batch.coverage.get(key), batch.known(key))
 
 
 def match(vae: MultiomeVAE, few: Mapping[str, Batch], key: str, lender: str) -> np.ndarray:
@@ -84,7 +85,8 @@ def match(vae: MultiomeVAE, few: Mapping[str, Batch], key: str, lender: str) -> 
     What the modality's encoder is shown of the lender so far is the first guess.
     """
     scores = {
-        k: vae.channel(k).components(b.counts[k], b.exposure[k], b.coverage.get(k)).numpy() for k, b in few.items()
+        k: vae.channel(k).components(b.counts[k], b.exposure[k], b.coverage.get(k), b.known(k)).numpy()
+        for k, b in few.items()
     }
     own, guess = np.split(scores[key], [vae.channel(key).n_own], axis=1)
     return matched(scores[lender], own, without_depth(guess, few[key].exposure[key].numpy().ravel()))
@@ -96,4 +98,5 @@ def mean_surprise(vae: MultiomeVAE, batch: Batch, key: str) -> float:
     channel = vae.channel(key)
     nothing = torch.zeros(len(batch), channel.head.embedding.shape[-1])
     p = channel.decode(nothing, vae.exposure(batch, key, None))
-    return max(-float(p.log_prob(batch.counts[key].dense()).sum(-1).mean()), 1.0)
+    told = where_known(p.log_prob(batch.counts[key].dense()), batch.known(key))
+    return max(-float(told.sum(-1).mean()), 1.0)
