@@ -71,14 +71,19 @@ def fold_intervals(values: Values, truth: Values, *, beside: Values | None = Non
     truths, ours = np.concatenate(truth), np.concatenate(values)
     rivals = None if beside is None else np.concatenate(beside)
 
-    def one(name: str, p: np.ndarray, rows: np.ndarray) -> float:
+    def scored(p: np.ndarray, rows: np.ndarray) -> scores.Scores:
         parts = (rows[fold[rows] == k] for k in range(len(truth)))
-        return float(np.mean([correlation(p[part], truths[part])[name] for part in parts]))
+        return averaged([correlation(p[part], truths[part]) for part in parts])
 
-    def score(name: str, rows: np.ndarray) -> float:
-        return one(name, ours, rows) - (0.0 if rivals is None else one(name, rivals, rows))
+    drawn: dict[bytes, scores.Scores] = {}  # the same cells are drawn for every score
+
+    def difference(rows: np.ndarray) -> scores.Scores:
+        if (key := rows.tobytes()) not in drawn:
+            a, b = scored(ours, rows), {} if rivals is None else scored(rivals, rows)
+            drawn[key] = {name: value - b.get(name, 0.0) for name, value in a.items()}
+        return drawn[key]
 
     return {
-        name: list(bootstrap(lambda rows, name=name: score(name, rows), len(truths)))
+        name: list(bootstrap(lambda rows, name=name: difference(rows)[name], len(truths)))
         for name in ("feature_r", "cell_r", "rmse")
     }
