@@ -49,6 +49,13 @@ class Antigen:
     genes: tuple[str, ...]
     form: str
 
+    @property
+    def symbols(self) -> str | None:
+        """The genes, and which form of what they encode, where names say one."""
+        if not self.genes:
+            return None
+        return ";".join(self.genes) + (f" ({self.form.upper()})" if self.form else "")
+
 
 def match_proteins(names: Iterable[str], others: Iterable[str] | Specified, species: str = "human") -> pd.DataFrame:
     """Which names of one panel mean the same antigen as which names of another.
@@ -72,8 +79,8 @@ def match_proteins(names: Iterable[str], others: Iterable[str] | Specified, spec
     ``name``, ``other``
         As they were given.
     ``antigen``
-        Symbols of the genes that encode it, joined by ``;``; missing (None) for names that no table knows, which match
-        only if they are the same without case, separators and Greek letters.
+        Symbols of the genes that encode it, joined by ``;``, and the form, as in ``PTPRC (CD45RA)``; missing (None) for
+        names that no table knows, which match only if they are the same without case, separators and Greek letters.
     ``n_names``, ``n_others``
         How many names of either side mean this antigen. Where both are 1 there is nothing to choose; else there are
         several antibodies or barcodes for it, and which one to take, the counts must tell.
@@ -110,7 +117,7 @@ def match_proteins(names: Iterable[str], others: Iterable[str] | Specified, spec
             theirs.setdefault(antigen, []).append(other)
     count = Counter(ours.values())
     rows = [
-        (name, other, ";".join(antigen.genes) or None, count[antigen], len(theirs[antigen]))
+        (name, other, antigen.symbols, count[antigen], len(theirs[antigen]))
         for name, antigen in ours.items()
         for other in theirs.get(antigen, [])
     ]

@@ -145,7 +145,7 @@ def test_another_experiment_shares_features(bench_data):
     names = list(task.mods["prot"].var_names)
     antigens = [name.split("_")[0] for name in names]
     assert len(set(antigens)) == len(antigens)
-    assert {"CD4", "CD279", "CD197", "CD152", "HLA-DRA"} <= set(antigens)
+    assert {"CD4", "CD279", "CD197", "CD152", "HLA-DRA", "CD45", "CD45RA", "CD45RO"} <= set(antigens)
     genes = task.mods["rna"].var_names
     assert genes.isin(reap["rna"].var_names).all()
     assert genes.isin(eccite["rna"].var_names).all()

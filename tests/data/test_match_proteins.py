@@ -26,8 +26,8 @@ def pairs(names, others, **given):
         ("HLA-DRA_TAGACGAC", "MHCII (HLA-DR)", "HLA-DRA;HLA-DRB1;HLA-DRB5"),
         ("CD3", "CD3e", "CD3D;CD3E;CD3G"),
         ("PDCD1", "ADT_CD279(PD-1)_A0004", "PDCD1"),
-        ("CD45R-B220", "B220 (CD45R)", "PTPRC"),
-        ("CD45 (HI100)", "CD45RA", "PTPRC"),
+        ("CD45R-B220", "B220 (CD45R)", "PTPRC (CD45R)"),
+        ("CD45 (HI100)", "CD45RA", "PTPRC (CD45RA)"),
     ],
 )
 def test_same_antigen(name, other, antigen):
@@ -42,6 +42,7 @@ def test_forms_of_one_gene_are_several_antigens():
     forms = ["CD45", "CD45RA", "CD45RB", "CD45RO", "B220", "CD45.1", "CD45.2", "CD44", "CD44v6", "CD162", "CLA"]
     forms += ["HLA-A2", "HLA-A3", "HLA-A,B,C"]
     assert pairs(forms, forms) == [(form, form) for form in forms]
+    assert mo.match_proteins(forms, forms)["antigen"].is_unique
     mouse = ["CD21", "CD35", "CD90.1", "CD90.2"]
     assert pairs(mouse, mouse, species="mouse") == [(form, form) for form in mouse]
 
