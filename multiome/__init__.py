@@ -5,6 +5,7 @@ from multiome import metrics as metrics
 from multiome import pl as pl
 from multiome.api import Multiome as Multiome
 from multiome.api import fit as fit
+from multiome.data.match_proteins import match_proteins as match_proteins
 from multiome.data.readers import read_10x as read_10x
 from multiome.errors import InvalidCounts as InvalidCounts
 from multiome.errors import InvalidGraph as InvalidGraph

@@ -213,6 +213,21 @@ CASES = {
         "MultiomeError",
         "`level` must be a number between 0 and 1, such as 0.9, got '90%'",
     ),
+    "a modality as names of proteins": (
+        'mo.match_proteins(sim.mdata["prot"], model)',
+        "MultiomeError",
+        "`names` must be names of antibodies, got AnnData; pass its .var_names",
+    ),
+    "no panel to match": (
+        'mo.match_proteins(["CD4"], None)',
+        "MultiomeError",
+        "`others` must be a list of names of antibodies, or a fitted Multiome, got None",
+    ),
+    "numbers among names of proteins": (
+        'mo.match_proteins(["CD4", 3], model)',
+        "MultiomeError",
+        "`names` must be a list of names, got 3",
+    ),
     "path to embed": (
         'model.embed("cells.h5mu")',
         "TypeError",

@@ -200,15 +200,17 @@ def check_layer(key: str, layer: str | None, layers: list[str], *, purpose: str 
     raise UnknownName(f"Unknown layer {layer!r} of {key!r}{purpose}; {exists}")
 
 
-def check_found(key: str, n_found: int, names: tuple[str, ...], missing: list[str], min_features: float) -> None:
-    """Enough of the features that the model was trained on must be there."""
+def check_found(
+    key: str, n_found: int, names: tuple[str, ...], missing: list[str], min_features: float, *, advice: str = ""
+) -> None:
+    """Enough of the features that the model was trained on must be there; ``advice`` says how names may differ."""
     if n_found < max(min_features * len(names), 1):
         raise SpecMismatch(
             f"{key!r}: {len(missing):,} of the {len(names):,} features that the model was trained on are absent "
             f"({n_found / len(names):.0%} found; first absent: {listed(missing, most=3)}). They would contribute "
             f"nothing; check the feature names, or pass "
-            f"min_features={n_found * 100 // len(names) / 100:g} to accept that."
+            f"min_features={n_found * 100 // len(names) / 100:g} to accept that.{advice}"
             if n_found
             else f"{key!r}: none of the {len(names):,} features that the model was trained on is there "
-            f"(expected names like {listed(names, most=3)}). Check the feature names."
+            f"(expected names like {listed(names, most=3)}). Check the feature names.{advice}"
         )

@@ -16,9 +16,15 @@ from multiome.data.spec import ModalitySpec
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName, listed
 from multiome.modalities.atac import looks_like_cut_sites
 from multiome.modalities.base import Modality
+from multiome.modalities.protein import PROTEIN
 
 MIN_TO_TELL = 200
 """So few counts of 1 to 4 do not tell fragments from cut sites."""
+
+OTHER_PANEL = (
+    " Panels write one antigen in many ways: multiome.match_proteins(mdata[{key!r}].var_names, model) says which names "
+    "mean the same, so that they can be renamed."
+)
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,8 @@ def read_matrix(
     place = names.get_indexer(list(spec.features))
     found = place >= 0
     missing = [spec.features[i] for i in np.flatnonzero(~found)]
-    check_found(key, int(found.sum()), spec.features, missing, min_features)
+    advice = OTHER_PANEL.format(key=key) if spec.kind == PROTEIN.name else ""
+    check_found(key, int(found.sum()), spec.features, missing, min_features, advice=advice)
     values, coverage, panels = checked_panels(key, adata, spec.modality, fitted=True)
     values = as_fitted(key, values, spec)
     check_presence(key, values, spec.likelihood)
@@ -211,7 +218,7 @@ def read_matrix(
         panels = panels.columns(place)
         found = panels.anywhere  # a feature that is NaN in every cell is as absent as one that the data do not list
         missing = [spec.features[i] for i in np.flatnonzero(~found)]
-        check_found(key, int(found.sum()), spec.features, missing, min_features)
+        check_found(key, int(found.sum()), spec.features, missing, min_features, advice=advice)
         panels = panels if panels.differ(found) else None
     identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
     if not identity:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.benchmarks.goals import COST, CPU, Goal, TaskInfo
 from tests.benchmarks.graph_catalogue import GRAPH_TASKS, SNARE
 from tests.benchmarks.links_catalogue import LINK_TASKS
+from tests.benchmarks.panel_catalogue import PANEL_TASKS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -102,7 +103,7 @@ PAIRED_TASKS: dict[str, TaskInfo] = {
         dev=False,
     ),
 }
-TASKS = PAIRED_TASKS | GRAPH_TASKS | LINK_TASKS
+TASKS = PAIRED_TASKS | PANEL_TASKS | GRAPH_TASKS | LINK_TASKS
 
 
 def data_folder() -> Path:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BEST = "best simple method"
+"""What a goal is over where no baseline is named: the one that is best in that score."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
@@ -18,7 +21,7 @@ class Goal:
     reach: float | None = None
     """A fixed value to reach."""
     over: str | None = None
-    """Or the baseline to be compared with."""
+    """Or the baseline to be compared with; `BEST` for whichever is best."""
     margin: float | None = None
     """How far above that baseline to be; None means better by whatever little."""
     digits: int = 4
@@ -40,6 +43,9 @@ class TaskInfo:
     """Whether it has a development split; a task that is scored on the cells it was fitted on has none."""
     any_two: str | None = None
     """Enough: to beat this baseline in two of three scores, and to lie within its bootstrap interval in the third."""
+    two_ahead: str | None = None
+    """Enough: to be ahead of every simple method in two of three scores, nowhere more than `BEHIND` behind the best.
+    Bootstrap intervals are of the paired difference to this baseline."""
     beside: str | None = None
     """Another task whose scores stand in the place of simple methods, which are then not measured."""
 
@@ -49,6 +55,8 @@ class TaskInfo:
         return self.file is not None and self.beside is None
 
 
+BEHIND = 0.02
+"""How much worse than the best simple method a score may be, as a share of it, where `two_ahead` is asked for."""
 CPU = Goal(score="fit_cpu_seconds", title="the same, seconds of all cores together", lower=True, digits=0)
 COST = (
     Goal(score="fit_seconds", title="whole `fit`, seconds", lower=True, digits=0),

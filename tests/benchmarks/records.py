@@ -16,6 +16,7 @@ from typing import Any
 from tests.benchmarks.catalogue import REPOSITORY
 from tests.benchmarks.graph_catalogue import GRAPH_TASKS
 from tests.benchmarks.links_catalogue import LINK_TASKS
+from tests.benchmarks.panel_catalogue import PANEL_TASKS
 
 Record = dict[str, Any]
 OURS = "multiome"
@@ -77,10 +78,14 @@ def recipe(task: str) -> str:
     if task in GRAPH_TASKS:
         names += ["graph_tasks", "graph_scores", "graph_baselines"]
         folders += ["graph"]
+    if task in PANEL_TASKS:
+        names += ["panel_catalogue", "panel_tasks", "panel_baselines"]
+        folders += ["graph"]  # which names of proteins mean the same
     if task in LINK_TASKS:
         names += ["links_catalogue", "links_tasks", "links_scores", "links_baselines", "graph_tasks"]
         folders += ["graph"]
     own = [Path(__file__).with_name(f"{name}.py") for name in names]
+    own += [REPOSITORY / "multiome" / "data" / "match_proteins.py"] if task in PANEL_TASKS else []
     files = [file for folder in folders for file in sorted((REPOSITORY / "multiome" / folder).glob("*.py"))]
     digest = hashlib.sha256(version("scikit-learn").encode())
     for file in [*own, *files]:

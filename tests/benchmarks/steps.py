@@ -14,6 +14,9 @@ from tests.benchmarks import (
     links_ours,
     links_tasks,
     ours,
+    panel_baselines,
+    panel_ours,
+    panel_tasks,
     simulated_tasks,
 )
 from tests.benchmarks.baselines import baselines
@@ -43,6 +46,10 @@ STEPS: dict[str, Steps] = {
     "scmt": Steps(load, ours.culture, baselines),
     "bmmc_multiome_batches": Steps(load, ours.donors, baselines),
     "bmmc_cite_batches": Steps(load, ours.donors, baselines),
+    "eccite_folds": Steps(panel_tasks.cite_folds, panel_ours.folds, panel_baselines.folds),
+    "spleen_folds": Steps(panel_tasks.cite_folds, panel_ours.folds, panel_baselines.folds),
+    "reap_mosaic": Steps(panel_tasks.reap_mosaic, panel_ours.mosaic_proteins),
+    "reap_to_eccite": Steps(panel_tasks.reap_to_eccite, panel_ours.experiment, panel_baselines.experiment),
     "snare_unpaired": Steps(graph_tasks.snare_unpaired, graph_ours.unpaired, graph_baselines.unpaired),
     **{
         f"snare_partial_{share}": Steps(

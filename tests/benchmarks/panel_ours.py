@@ -1,0 +1,89 @@
+"""Models fitted to folds, to a mosaic and to another experiment, and the scores of the proteins that they predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import multiome as mo
+from multiome.metrics import bootstrap, clr, correlation
+from tests.benchmarks import scores
+from tests.benchmarks.baselines import protein_predictions
+from tests.benchmarks.catalogue import TASKS
+from tests.benchmarks.ours import Fit, Found
+from tests.benchmarks.panel_tasks import Folds, mosaic
+from tests.benchmarks.tasks import Task
+
+Values = Sequence[np.ndarray]
+"""Cells x proteins of each fold."""
+
+
+def folds(task: Folds, fit: Fit) -> Found:
+    """A model per fold, scores averaged over them, and bootstrap intervals beside the strongest simple method."""
+    found = [predicted(fit(fold.mdata("train")), fold) for fold in task.folds]
+    truth = [measured(fold) for fold in task.folds]
+    rival = TASKS[task.name].two_ahead
+    n_nets = 5 if rival.startswith("mlp") else 0
+    beside = [protein_predictions(fold, n_nets=n_nets)[rival] for fold in task.folds]
+    intervals: dict[str, Any] = {
+        "multiome": fold_intervals(found, truth),
+        rival: fold_intervals(beside, truth),
+        f"multiome - {rival}": fold_intervals(found, truth, beside=beside),
+    }
+    return averaged([correlation(p, t) for p, t in zip(found, truth, strict=True)]), {"intervals": intervals}
+
+
+def mosaic_proteins(task: Task, fit: Fit) -> Found:
+    """Proteins of cells whose RNA the model was fitted to.
+
+    No `batch_key`: no protein of the scored donor was measured, so that the effect of that donor on proteins would be
+    a guess, and inside the training cells there is one donor only, which cannot tell whether it helps.
+    """
+    return scores.proteins(predicted(fit(mosaic(task)), task), task.part("prot", "test").X), {}
+
+
+def experiment(task: Task, fit: Fit) -> Found:
+    """Proteins of another experiment's cells."""
+    return scores.proteins(predicted(fit(task.mdata("train")), task), task.part("prot", "test").X), {}
+
+
+def predicted(model: mo.Multiome, task: Task) -> np.ndarray:
+    """Expected CLR of the test cells' proteins from their RNA."""
+    values = model.translate(task.part("rna", "test"), source="rna", target="prot", scale="clr")
+    return np.asarray(values[:, task.mods["prot"].var_names].X)
+
+
+def measured(task: Task) -> np.ndarray:
+    """CLR of the test cells' proteins."""
+    return clr(task.part("prot", "test").X)
+
+
+def averaged(found: Sequence[scores.Scores]) -> scores.Scores:
+    """The mean of each score over folds."""
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+
+
+def fold_intervals(values: Values, truth: Values, *, beside: Values | None = None) -> dict[str, list[float]]:
+    """95 % bootstrap intervals over cells of the scores averaged over folds, or of their difference to another's."""
+    fold = np.repeat(np.arange(len(truth)), [len(t) for t in truth])
+    truths, ours = np.concatenate(truth), np.concatenate(values)
+    rivals = None if beside is None else np.concatenate(beside)
+
+    def scored(p: np.ndarray, rows: np.ndarray) -> scores.Scores:
+        parts = (rows[fold[rows] == k] for k in range(len(truth)))
+        return averaged([correlation(p[part], truths[part]) for part in parts])
+
+    drawn: dict[bytes, scores.Scores] = {}  # the same cells are drawn for every score
+
+    def difference(rows: np.ndarray) -> scores.Scores:
+        if (key := rows.tobytes()) not in drawn:
+            a, b = scored(ours, rows), {} if rivals is None else scored(rivals, rows)
+            drawn[key] = {name: value - b.get(name, 0.0) for name, value in a.items()}
+        return drawn[key]
+
+    return {
+        name: list(bootstrap(lambda rows, name=name: difference(rows)[name], len(truths)))
+        for name in ("feature_r", "cell_r", "rmse")
+    }
