@@ -43,6 +43,16 @@ def mention_zero_filled(key: str, cells: CellDataset, spec: DataSpec) -> None:
             )
 
 
+def absent(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[int, ...], ...]:
+    """Per covariate, the levels of which no cell has the modality; nothing where all levels have some."""
+    level = cells.batch_index[cells.observed(key)]
+    found = [
+        tuple(np.flatnonzero(np.bincount(level[:, i], minlength=len(covariate.levels)) == 0).tolist())
+        for i, covariate in enumerate(spec.covariates)
+    ]
+    return tuple(found) if any(found) else ()
+
+
 def lacking(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[tuple[int, ...], ...], ...]:
     """Per covariate and level, the features that no cell of it was measured in; nothing where there are none."""
     there = np.flatnonzero(cells.observed(key))

@@ -1,4 +1,4 @@
-"""Features that an experimental batch was not measured in: what that batch would do to them, nothing tells.
+"""Modalities and features that an experimental batch was not measured in: what it would do to them, nothing tells.
 
 A decoder has learnt the effect of a batch from other features, and would make something up. They are predicted as in
 the batch that has most cells of those in which they were measured.
@@ -6,6 +6,7 @@ the batch that has most cells of those in which they were measured.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,7 +14,32 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from multiome.data.spec import Covariate, ModalitySpec
+from multiome.data.spec import Covariate, DataSpec, ModalitySpec
+from multiome.errors import MultiomeWarning, listed
+
+
+def in_measured_batches(
+    spec: DataSpec, key: str, batch_index: Int[np.ndarray, "cell covariate"], *, warn: bool = False
+) -> Int[np.ndarray, "cell covariate"]:
+    """The batches to predict a modality in: another one for cells of those in which no training cell has it."""
+    if not spec.modalities[key].absent:
+        return batch_index
+    moved = batch_index.copy()
+    for i, (covariate, levels) in enumerate(zip(spec.covariates, spec.modalities[key].absent, strict=True)):
+        lacks = np.zeros(len(covariate.levels), dtype=bool)
+        lacks[list(levels)] = True
+        moved[:, i] = replacing(covariate, lacks)[batch_index[:, i]]
+        changed = moved[:, i] != batch_index[:, i]
+        known = np.unique(batch_index[changed & (batch_index[:, i] >= 0), i])
+        if warn and len(known):
+            warnings.warn(
+                f"{key!r} was measured in no training cell of {covariate.name!r} "
+                f"{listed([covariate.levels[level] for level in known])}, so nothing tells how it would look there; it "
+                f"is predicted as in {covariate.levels[moved[changed, i][0]]!r}. Pass batch=... to say another one.",
+                MultiomeWarning,
+                stacklevel=5,
+            )
+    return moved
 
 
 def elsewhere(

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 
 from multiome.data.cells import Cells
 from multiome.data.dataset import CellDataset
+from multiome.predict.elsewhere import in_measured_batches
 from multiome.predict.fitted import Fitted
 from multiome.predict.states import Query
 
@@ -46,7 +47,8 @@ def query_of(
     matrices = {other: cells.matrices[other] for other in used}
     places = {other: cells.rows[other] for other in used}
     exposure = {other: cells.exposure[other] for other in used}
-    part = CellDataset(matrices, places, exposure, cells.batch_index).part(rows)
+    batch_index = in_measured_batches(fitted.spec, key, cells.batch_index)
+    part = CellDataset(matrices, places, exposure, batch_index).part(rows)
     names = pd.RangeIndex(len(rows))
     view = Cells(names, pd.DataFrame(index=names), {}, {})
     every = pd.Index(fitted.spec.modalities[key].features)

@@ -21,7 +21,7 @@ from multiome.data.covariates import fixed_batch_index
 from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
-from multiome.predict.elsewhere import elsewhere
+from multiome.predict.elsewhere import elsewhere, in_measured_batches
 from multiome.predict.embed import blocks, posterior, unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
 from multiome.predict.scale import WHOLE_CELL
@@ -257,7 +257,9 @@ def ask(
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
     depth = check_depth(depth, view.obs_names, ("predicted", "reference"))
-    return Query(fitted, target_key, view, cells, depth, wanted, nothing, unlike_columns(fitted, cells))
+    unlike = unlike_columns(fitted, cells)
+    cells = replace(cells, batch_index=in_measured_batches(spec, target_key, cells.batch_index, warn=True))
+    return Query(fitted, target_key, view, cells, depth, wanted, nothing, unlike)
 
 
 def ask_own(
@@ -286,7 +288,7 @@ def ask_own(
     index = view.obs_names.get_indexer(view.mods[key].obs_names)
     view = Cells(view.obs_names[index], view.obs, view.mods, {k: rows[index] for k, rows in view.rows.items()})
     cells = cells.part(index)
-    own_batch = cells.batch_index
+    own_batch = in_measured_batches(spec, key, cells.batch_index)
     if batch is not None:
         cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
     else:
@@ -294,4 +296,6 @@ def ask_own(
     nothing = ~cells.observed(key)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), [key])
     depth = check_depth(depth, view.obs_names, ("own", "reference"))
-    return Query(fitted, key, view, cells, depth, wanted, nothing, unlike_columns(fitted, cells), own_batch)
+    unlike = unlike_columns(fitted, cells)
+    cells = replace(cells, batch_index=in_measured_batches(spec, key, cells.batch_index))
+    return Query(fitted, key, view, cells, depth, wanted, nothing, unlike, own_batch)

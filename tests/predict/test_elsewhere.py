@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import mudata as md
 import numpy as np
+import pytest
 import torch
 
 from multiome.data.spec import Covariate
-from multiome.predict.elsewhere import elsewhere, replacing
+from multiome.errors import MultiomeWarning
+from multiome.predict.elsewhere import elsewhere, in_measured_batches, replacing
 
 RUN, DONOR = Covariate("run", ("a", "b", "c"), (10, 30, 20)), Covariate("donor", ("x", "y"), (50, 10))
 
@@ -34,3 +37,33 @@ def test_covariates_are_replaced_one_by_one(model):
     }
     assert not list(elsewhere(spec, (RUN, DONOR), index[:1]))
     assert not list(elsewhere(model.spec.modalities["prot"], (RUN, DONOR), index))
+
+
+@pytest.fixture(scope="module")
+def mosaic(quick_fit, small):
+    """Proteins in the cells of batch1 alone."""
+    rna, prot = small.mdata["rna"].copy(), small.mdata["prot"]
+    rna.obs["batch"] = small.mdata.obs.loc[rna.obs_names, "batch"].to_numpy()
+    here = (small.mdata.obs.loc[prot.obs_names, "batch"] == "batch1").to_numpy()
+    return rna, quick_fit(md.MuData({"rna": rna, "prot": prot[here].copy()}), batch_key="batch")
+
+
+def test_a_batch_without_a_modality_is_predicted_as_one_that_has_it(mosaic):
+    rna, model = mosaic
+    levels = model.spec.covariates[0].levels
+    there = levels.index("batch1")
+    assert model.spec.modalities["prot"].absent == (tuple(i for i in range(len(levels)) if i != there),)
+    assert model.spec.modalities["rna"].absent == ()
+    with pytest.warns(MultiomeWarning, match="measured in no training cell of 'batch' 'batch2'.*as in 'batch1'"):
+        found = model.translate(rna, source="rna", target="prot")
+    expected = model.translate(rna, source="rna", target="prot", batch="batch1")
+    np.testing.assert_allclose(found.X, expected.X, rtol=1e-5)
+    again = in_measured_batches(model.spec, "prot", np.array([[0], [1], [-1]]))
+    assert (again == there).all()
+
+
+def test_what_every_batch_has_stays_in_its_own(mosaic, recwarn):
+    _, model = mosaic
+    index = np.array([[0], [1], [-1]])
+    assert in_measured_batches(model.spec, "rna", index) is index
+    assert not recwarn.list
