@@ -105,7 +105,8 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
 def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Draws over models, latent states and depth, with and without counting noise (draws x cells x wanted features).
 
-    The latter are none unless they are ``expected``. Where there are several models, they take turns.
+    The latter are none unless they are ``expected``. Where there are several models, they take turns, and cells of a
+    batch that training did not have take the effect of one or another that it had.
     """
     shape, scale = (len(query.cells), len(query.features)), wanted.scale
     measured = np.full((wanted.n_samples, *shape), np.nan, dtype=np.float32)
@@ -116,7 +117,7 @@ def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.nd
         for blocks in zip(*(one.blocks() for one in each), strict=True):
             for s, (one, block) in zip(range(wanted.n_samples), cycle(zip(each, blocks, strict=True)), strict=False):
                 noise = torch.randn(len(block.index), 1)
-                p, total = one.decode(block, block.q.sample(), noise, scale)
+                p, total = one.decode(one.in_some_batch(block), block.q.sample(), noise, scale)
                 measured[s, block.index] = one.shown(draw(one.calibrated(p, scale), scale, total), scale).numpy()
                 if expected:
                     expectations[s, block.index] = one.shown(expectation(p, scale, total), scale).numpy()

@@ -17,7 +17,7 @@ from torch.distributions import Normal
 
 from multiome.data.build import read_query
 from multiome.data.cells import Cells
-from multiome.data.covariates import fixed_batch_index
+from multiome.data.covariates import UNSEEN, fixed_batch_index
 from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
@@ -85,6 +85,19 @@ class Query:
             loc, scale = self.log_depth(index, q)
             centre = self.fitted.shrinkage.centre(self.fitted.vae, batch.batch_index, self.target)
             yield Block(index, batch, q, as_column(loc), as_column(scale), centre, self.borrowed(batch))
+
+    def in_some_batch(self, block: Block) -> Block:
+        """Cells of no batch that training had in one of those that it had, at random; all others as they are."""
+        index = block.batch.batch_index
+        if not (index == UNSEEN).any():
+            return block
+        drawn = index.clone()
+        for i in range(index.shape[1]):
+            share = torch.from_numpy(self.fitted.spec.average_batch(i))
+            levels = torch.multinomial(share, len(index), replacement=True).to(index.device)
+            drawn[:, i] = torch.where(index[:, i] == UNSEEN, levels, index[:, i])
+        centre = self.fitted.shrinkage.centre(self.fitted.vae, drawn, self.target)
+        return replace(block, batch=replace(block.batch, batch_index=drawn), centre=centre)
 
     def decode(self, block: Block, z: Tensor, noise: Tensor | float, scale: str) -> tuple[Any, Tensor]:
         """The distribution of the target at given states, and each cell's total count (cell x 1).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import anndata as ad
@@ -9,6 +10,7 @@ import mudata as md
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from scipy.stats import kstest
 
 from multiome.errors import MultiomeError, MultiomeWarning, SpecMismatch, UnknownName
@@ -174,3 +176,23 @@ def test_values_that_are_no_counts_are_imputed_as_they_were_given(quick_fit, sma
     pit = found.pit(mdata["rna"])
     assert 0 <= pit.min() <= pit.max() <= 1
     assert pit.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_draws_for_an_unseen_batch_are_of_the_training_batches(model, cells):
+    """Their expected values lie about the average of the batches', and as far apart as these."""
+    fitted = replace(model._fitted, vae=copy.deepcopy(model._fitted.vae))
+    with torch.no_grad():
+        fitted.vae.trunk.batch_effects[0].mul_(20)  # so that the batches differ at all
+    new = cells["rna"].copy()
+    new.obs["batch"] = "of another donor"
+    given = {"n_samples": 400, "depth": "reference"}
+    with pytest.warns(MultiomeWarning, match="average of the training batches"):
+        unseen = impute(fitted, new, "atac", **given).expected_draws
+    known = [impute(fitted, new, "atac", batch=b, **given).expected_draws for b in model.spec.covariates[0].levels]
+    share = model.spec.average_batch(0)
+    mixture = np.average([one.mean(0) for one in known], axis=0, weights=share)
+    between = np.average([(one.mean(0) - mixture) ** 2 for one in known], axis=0, weights=share)
+    within = np.average([one.var(0) for one in known], axis=0, weights=share)
+    assert between.mean() > 0.1 * within.mean()
+    assert unseen.mean(0).mean() == pytest.approx(mixture.mean(), rel=0.05)
+    assert unseen.var(0).mean() == pytest.approx((within + between).mean(), rel=0.1)
