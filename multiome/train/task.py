@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
 
 import pytorch_lightning as pl
 import torch
@@ -72,7 +72,11 @@ class IntegrationTask(pl.LightningModule):
         else:
             part = self.given(one, part_of(batch.observed))
             terms = {"elbo": self.elbo_of(batch, one, sampled), "cross": self.elbo_of(batch, part, sampled)}
-        terms["clip"] = self.clip(batch, one)
+        two = one
+        if keep < 1 and self.paired:  # another thinned view of the modalities that CLIP compares with one before them
+            later = replace(batch, counts=dict(islice(batch.counts.items(), 1, None)))
+            two = vae.encode(thin(later, keep, counts=counts), found)
+        terms["clip"] = self.clip(batch, one, two)
         if self.training and self.apart and self.alignment_weight() > 0:
             terms["align"] = self.align(batch, one)
         return terms
@@ -86,14 +90,14 @@ class IntegrationTask(pl.LightningModule):
         loss = self.elbo.differentiable_loss(self.vae.model, self.vae.guide, batch, latent, sampled, self.weights.prior)
         return loss / self.vae.n_cells
 
-    def clip(self, batch: Batch, latent: Latent) -> Tensor:
+    def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
         """Mean over all pairs of modalities, each pair on the cells that have both, within their experimental batch."""
         temperature = self.log_temperature.clamp(max=4.6)
         pairs = []
         group = torch.unique(batch.batch_index, dim=0, return_inverse=True)[1] if batch.batch_index.shape[1] else None
         for a, b in combinations(batch.counts, 2):
             both = batch.observed[a] & batch.observed[b]
-            view_a, view_b = (self.told_by(m, batch, latent)[both] for m in (a, b))
+            view_a, view_b = (self.told_by(m, batch, latent)[both] for m, latent in ((a, one), (b, two)))
             pairs.append(clip_loss(view_a, view_b, temperature, None if group is None else group[both]))
         return torch.stack(pairs).mean()
 
