@@ -43,10 +43,10 @@ def proteins(task: Task, fit: Fit) -> Found:
     model = fit(task.mdata("train"))
     predicted = model.translate(task.part("rna", "test"), source="rna", target="prot", scale="clr")
     values, counts = np.asarray(predicted[:, task.mods["prot"].var_names].X), task.part("prot", "test").X
-    rival = TASKS[task.name].any_two
+    rival = TASKS[task.name].intervals_beside
     if rival is None:
         return scores.proteins(values, counts), {}
-    beside = protein_predictions(task, n_nets=0)[rival]
+    beside = protein_predictions(task)[rival]
     return scores.proteins(values, counts), {
         "intervals": {
             "multiome": scores.protein_intervals(values, counts),

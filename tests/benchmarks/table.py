@@ -63,20 +63,13 @@ def reached(values: Values, goal: Goal) -> bool | None:
     return ahead > 0 if strict else ahead >= 0
 
 
-def two_of_three(info: TaskInfo, found: Sequence[Record], values: Values) -> list[str]:
-    """Whether two scores beat the baseline and the third lies within its bootstrap interval, and all the intervals."""
-    rival, intervals = info.any_two, next((r["intervals"] for r in found if "intervals" in r), None)
-    if rival is None or intervals is None or rival not in values:
+def intervals_beside(info: TaskInfo, found: Sequence[Record]) -> list[str]:
+    """Bootstrap intervals of the scores, and of the paired difference to a baseline."""
+    intervals = next((r["intervals"] for r in found if "intervals" in r), None)
+    if info.intervals_beside is None or intervals is None or info.intervals_beside not in intervals:
         return []
-    goals = [goal for goal in info.goals if goal.over == rival]
-    missed = [goal for goal in goals if not reached(values, goal)]
-    holds = len(missed) <= 1 and all(within(mean(values[OURS][g.score]), intervals[rival][g.score]) for g in missed)
-    return [
-        f"Enough: better than {rival} in two of the three, within its 95 % bootstrap interval over cells in the third. "
-        f"Reached: {'yes' if holds else '**no**'}. Intervals (of the first seed, and of the paired difference):",
-        "",
-        *interval_table(intervals, goals),
-    ]
+    goals = [goal for goal in info.goals if goal.score in intervals[info.intervals_beside]]
+    return ["95 % intervals, bootstrap over cells, of the first seed:", "", *interval_table(intervals, goals)]
 
 
 def two_ahead(info: TaskInfo, found: Sequence[Record], values: Values) -> list[str]:
@@ -110,11 +103,6 @@ def interval_table(intervals: Mapping[str, Mapping[str, Sequence[float]]], goals
         for method, spans in intervals.items()
     ]
     return [f"| method | {' | '.join(g.title for g in goals)} |", "|---" * (len(goals) + 1) + "|", *rows, ""]
-
-
-def within(value: float, interval: Sequence[float]) -> bool:
-    """Whether a value lies in an interval."""
-    return interval[0] <= value <= interval[1]
 
 
 def text(values: Sequence[float] | None, digits: int) -> str:
@@ -180,7 +168,7 @@ def render(found: Sequence[Record]) -> str:
             *(goal_row(values, goal) for goal in info.goals),
             "",
         ]
-        blocks += [*lines, *two_of_three(info, mine, values), *two_ahead(info, mine, values)]
+        blocks += [*lines, *intervals_beside(info, mine), *two_ahead(info, mine, values)]
         if not info.beside:
             blocks += baseline_table(values, info.goals)
     return "\n".join([*blocks, *facts(found)])

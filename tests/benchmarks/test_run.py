@@ -41,15 +41,13 @@ def test_goals(goal, found, expected):
     assert table.reached({"multiome": {"s": [found]}, "ridge": {"s": [0.4]}}, goal) is expected
 
 
-@pytest.mark.parametrize(("rmse", "holds"), [(0.85, True), (0.95, False)])
-def test_two_of_three(rmse, holds):
+def test_intervals_stand_beside_the_scores():
     spans = {"feature_r": [0.5, 0.7], "cell_r": [0.7, 0.9], "rmse": [0.75, 0.9]}
-    found = [
-        record(feature_r=0.7, cell_r=0.9, rmse=rmse) | {"intervals": {"ridge": spans}},
-        record("ridge", seed=None, feature_r=0.6, cell_r=0.8, rmse=0.8),
-    ]
-    sentence = table.two_of_three(TASKS["bmmc_cite"], found, table.by_method(found))[0]
-    assert ("Reached: yes" in sentence) is holds
+    found = [record(feature_r=0.7, cell_r=0.9, rmse=0.8) | {"intervals": {"multiome": spans, "mlp x 5": spans}}]
+    lines = table.intervals_beside(TASKS["bmmc_cite"], found)
+    assert lines[-2] == "| mlp x 5 | 0.5000 to 0.7000 | 0.7000 to 0.9000 | 0.7500 to 0.9000 |"
+    assert table.intervals_beside(TASKS["bmmc_cite"], [record(rmse=0.8)]) == []
+    assert table.intervals_beside(TASKS["snare_paired"], found) == []
 
 
 def test_table_lands_between_its_markers(tmp_path):
@@ -62,8 +60,8 @@ def test_table_lands_between_its_markers(tmp_path):
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert "| RMSE | 0.2000 ± 0.1000 | 0.7000 (ridge) | < 0.7000 (ridge) | yes |" in text
-    assert "| r per cell | 0.8000 ± 0.0000 | 0.9000 (ridge) | > 0.9000 (ridge) | **no** |" in text
+    assert "| RMSE | 0.2000 ± 0.1000 | 0.7000 (ridge) | ≤ 0.8200 | yes |" in text
+    assert "| r per cell | 0.8000 ± 0.0000 | 0.9000 (ridge) | ≥ 0.8550 | **no** |" in text
     assert "old" not in text
     page.write_text("no markers")
     with pytest.raises(ValueError, match="table:start"):
