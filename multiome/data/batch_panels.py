@@ -43,14 +43,13 @@ def mention_zero_filled(key: str, cells: CellDataset, spec: DataSpec) -> None:
             )
 
 
-def absent(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[int, ...], ...]:
-    """Per covariate, the levels of which no cell has the modality; nothing where all levels have some."""
+def cells_per_level(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[int, ...], ...]:
+    """Per covariate and level, how many cells have the modality."""
     level = cells.batch_index[cells.observed(key)]
-    found = [
-        tuple(np.flatnonzero(np.bincount(level[:, i], minlength=len(covariate.levels)) == 0).tolist())
+    return tuple(
+        tuple(np.bincount(level[:, i], minlength=len(covariate.levels)).tolist())
         for i, covariate in enumerate(spec.covariates)
-    ]
-    return tuple(found) if any(found) else ()
+    )
 
 
 def lacking(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[tuple[int, ...], ...], ...]:
@@ -65,12 +64,14 @@ def lacking(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[tuple[i
     return tuple(found)
 
 
-def presence(cells: CellDataset, key: str, rows: Int[np.ndarray, " cell"]) -> tuple[sp.csr_array, np.ndarray]:
-    """Where cells have a count (cells x features), and where they were measured."""
+def presence(
+    cells: CellDataset, key: str, rows: Int[np.ndarray, " cell"]
+) -> tuple[sp.csr_array, sp.csr_array | np.ndarray]:
+    """Where cells have a count (cells x features), and where they were measured (one column if all were in all)."""
     matrix = cells.matrices[key]
     some = sp.csr_array(matrix.values[rows])
     seen = sp.csr_array((some.data > 0, some.indices, some.indptr), shape=some.shape)
-    return seen, np.ones(some.shape) if matrix.panels is None else matrix.panels.of(rows)
+    return seen, np.ones((len(rows), 1)) if matrix.panels is None else matrix.panels.of(rows)
 
 
 def per_level(x: sp.csr_array | np.ndarray, level: np.ndarray, n_levels: int) -> Float[np.ndarray, "level feature"]:

@@ -10,7 +10,7 @@ import mudata as md
 import numpy as np
 import scipy.sparse as sp
 
-from multiome.data.batch_panels import absent, lacking, mention_zero_filled
+from multiome.data.batch_panels import cells_per_level, lacking, mention_zero_filled
 from multiome.data.cells import Cells, cells_of, check_pairing
 from multiome.data.checks import check_share, empty_cells, mention_unmeasured, mention_unseen
 from multiome.data.covariates import (
@@ -59,7 +59,7 @@ def prepare(
     check_shared_levels(cells, covariates)
     spec = DataSpec(specs, covariates, len(cells.obs_names))
     dataset = assemble(cells, spec, matrices, batch_index(cells.obs, covariates))
-    specs = {key: replace(s, absent=absent(key, dataset, spec)) for key, s in specs.items()}
+    specs = {key: replace(s, cells_per_level=cells_per_level(key, dataset, spec)) for key, s in specs.items()}
     for key in [key for key, modality in chosen.items() if modality.takes_panels]:
         mention_zero_filled(key, dataset, spec)
         specs[key] = replace(specs[key], lacking=lacking(key, dataset, spec))

@@ -44,8 +44,8 @@ class ModalitySpec:
     """How many different panels of features the training cells were measured with."""
     lacking: tuple[tuple[tuple[int, ...], ...], ...] = ()
     """Per covariate and level, the features that none of its cells was measured in; empty with a single panel."""
-    absent: tuple[tuple[int, ...], ...] = ()
-    """Per covariate, the levels of which no cell has this modality; empty where all levels have some."""
+    cells_per_level: tuple[tuple[int, ...], ...] = ()
+    """Per covariate and level, how many training cells have this modality; empty where that was not noted."""
 
     @property
     def n_own_components(self) -> int:
@@ -126,7 +126,7 @@ class DataSpec:
                         **spec,
                         **{name: tuple(spec[name]) for name in sequences},
                         "lacking": nested(spec.get("lacking")),
-                        "absent": tuple(tuple(levels) for levels in spec.get("absent", ())),
+                        "cells_per_level": tuple(tuple(levels) for levels in spec.get("cells_per_level", ())),
                     }
                 )
                 for key, spec in value["modalities"].items()

@@ -71,7 +71,13 @@ class DepthModel:
         return cls(keys, mean, tuple(effects), covariance, state_mean)
 
     def predict(
-        self, target: str, sources: Mapping[str, np.ndarray], batch_index: np.ndarray, state: np.ndarray | None = None
+        self,
+        target: str,
+        sources: Mapping[str, np.ndarray],
+        batch_index: np.ndarray,
+        state: np.ndarray | None = None,
+        *,
+        predicted_in: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Expected log exposure of the target, and its standard deviation.
 
@@ -82,19 +88,20 @@ class DepthModel:
         sources
             Log exposure of each measured modality, NaN where a cell lacks it.
         batch_index
-            Level per covariate (cells x covariates); -1 has no effect.
+            Level per covariate (cells x covariates) in which the sources were measured; -1 has no effect.
         state
             Latent state given the sources (cells x latent); None to go by depth alone.
+        predicted_in
+            Levels in which the target is predicted, where it is not in those of the sources.
 
         Returns
         -------
         Two arrays (cells).
         """
         j, covariance = self.keys.index(target), self.covariance[target]
-        shift = np.tile(self.mean, (len(batch_index), 1))
-        for i, effect in enumerate(self.effects):
-            shift += np.vstack([effect, np.zeros_like(effect[:1])])[batch_index[:, i]]
-        loc, scale = shift[:, j].copy(), np.full(len(shift), np.sqrt(covariance[j, j]))
+        shift = self.expected_in(batch_index)
+        loc = (shift if predicted_in is None else self.expected_in(predicted_in))[:, j].copy()
+        scale = np.full(len(shift), np.sqrt(covariance[j, j]))
         names = [key for key in sources if key != target]
         at = [self.keys.index(key) for key in names]
         x = np.column_stack(
@@ -112,6 +119,13 @@ class DepthModel:
             loc[rows] += x[np.ix_(rows, np.flatnonzero(pattern))] @ slope
             scale[rows] = np.sqrt(max(covariance[j, j] - slope @ covariance[used, j], 1e-8))
         return loc, scale
+
+    def expected_in(self, batch_index: np.ndarray) -> np.ndarray:
+        """Mean log exposure of every modality in some batches (cells x modalities)."""
+        shift = np.tile(self.mean, (len(batch_index), 1))
+        for i, effect in enumerate(self.effects):
+            shift += np.vstack([effect, np.zeros_like(effect[:1])])[batch_index[:, i]]
+        return shift
 
     def to_json(self) -> dict[str, Any]:
         """A value of plain lists."""

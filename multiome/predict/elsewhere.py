@@ -7,35 +7,32 @@ the batch that has most cells of those in which they were measured.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from multiome.data.spec import Covariate, DataSpec, ModalitySpec
-from multiome.errors import MultiomeWarning, listed
+from multiome.data.spec import DataSpec, ModalitySpec
+from multiome.errors import MultiomeWarning
 
 
 def in_measured_batches(
     spec: DataSpec, key: str, batch_index: Int[np.ndarray, "cell covariate"], *, warn: bool = False
 ) -> Int[np.ndarray, "cell covariate"]:
     """The batches to predict a modality in: another one for cells of those in which no training cell has it."""
-    if not spec.modalities[key].absent:
-        return batch_index
     moved = batch_index.copy()
-    for i, (covariate, levels) in enumerate(zip(spec.covariates, spec.modalities[key].absent, strict=True)):
-        lacks = np.zeros(len(covariate.levels), dtype=bool)
-        lacks[list(levels)] = True
-        moved[:, i] = replacing(covariate, lacks)[batch_index[:, i]]
+    for i, (covariate, n) in enumerate(zip(spec.covariates, spec.modalities[key].cells_per_level, strict=False)):
+        moved[:, i] = replacing(np.asarray(n))[batch_index[:, i]]
         changed = moved[:, i] != batch_index[:, i]
-        known = np.unique(batch_index[changed & (batch_index[:, i] >= 0), i])
-        if warn and len(known):
+        if warn and changed.any():
+            own = np.unique(batch_index[changed, i])
+            lacking = [repr(covariate.levels[level]) if level >= 0 else "of other cells" for level in own]
             warnings.warn(
-                f"{key!r} was measured in no training cell of {covariate.name!r} "
-                f"{listed([covariate.levels[level] for level in known])}, so nothing tells how it would look there; it "
-                f"is predicted as in {covariate.levels[moved[changed, i][0]]!r}. Pass batch=... to say another one.",
+                f"{key!r} was measured in no training cell of {covariate.name!r} {', '.join(lacking)}, so nothing "
+                f"tells how it would look there; it is predicted as in {covariate.levels[moved[changed, i][0]]!r}, "
+                "which has most cells with it. Pass batch=... to say another one.",
                 MultiomeWarning,
                 stacklevel=5,
             )
@@ -43,7 +40,7 @@ def in_measured_batches(
 
 
 def elsewhere(
-    spec: ModalitySpec, covariates: Sequence[Covariate], batch_index: Int[Tensor, "cell covariate"]
+    spec: ModalitySpec, batch_index: Int[Tensor, "cell covariate"]
 ) -> Iterator[tuple[Int[Tensor, " some"], Int[Tensor, "cell covariate"]]]:
     """Some features at a time, of those that a cell's batch was not measured in, and the batches to take instead."""
     if not spec.lacking:
@@ -55,17 +52,22 @@ def elsewhere(
     ends = np.cumsum([len(levels) for levels in spec.lacking])[:-1]
     for g, pattern in enumerate(patterns.T):
         instead = batch_index.clone()
-        for i, (covariate, lacking) in enumerate(zip(covariates, np.split(pattern, ends), strict=True)):
-            levels = torch.from_numpy(replacing(covariate, lacking)).to(batch_index.device)
+        for i, (n, lacking) in enumerate(zip(spec.cells_per_level, np.split(pattern, ends), strict=True)):
+            levels = torch.from_numpy(replacing(np.where(lacking, 0, n))).to(batch_index.device)
             instead[:, i] = levels[batch_index[:, i]]
         if not torch.equal(instead, batch_index):
             yield torch.from_numpy(np.flatnonzero(group.ravel() == g)).to(batch_index.device), instead
 
 
-def replacing(covariate: Covariate, lacking: np.ndarray) -> Int[np.ndarray, " level"]:
-    """The level to take for each, last for none: another one where it lacks the feature, for none where any does."""
-    levels = np.append(np.arange(len(lacking)), -1)
-    if lacking.any() and not lacking.all():
-        most = int(np.argmax(np.where(lacking, -1, covariate.n_cells)))
-        levels[np.append(lacking, True)] = most
+def replacing(n_cells: Int[np.ndarray, " level"]) -> Int[np.ndarray, " and_none"]:
+    """The level to take for each, by how many cells of it were measured; last for cells of none that is known.
+
+    These stay as they are, for which the average of the levels stands, unless only one level was measured.
+    """
+    levels = np.append(np.arange(len(n_cells)), -1)
+    has, most = n_cells > 0, int(np.argmax(n_cells))
+    if has.any():
+        levels[:-1][~has] = most
+    if has.sum() == 1:
+        levels[-1] = most
     return levels

@@ -15,6 +15,7 @@ from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError, MultiomeWarning, check_seed, check_whole, listed, unknown
 from multiome.predict.arguments import warn_unseen_batches
 from multiome.predict.comparison import MIN_CELLS, Comparison, Direction
+from multiome.predict.elsewhere import in_measured_batches
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import draws_needed
 from multiome.predict.unlike import unlike_columns
@@ -52,6 +53,8 @@ def evaluate(
         trained = read(fitted, reference, "reference", min_features=min_features, drop_empty=drop_empty)
         mention_shared(data, reference)
     warn_unseen_batches(cells.batch_index, fitted.spec)
+    for target in dict.fromkeys(direction.target for direction in directions):
+        in_measured_batches(fitted.spec, target, cells.batch_index, warn=True)
     unlike_columns(fitted, cells)  # warns where many are
     found, alone = [], []
     for direction in directions:

@@ -47,13 +47,13 @@ def query_of(
     matrices = {other: cells.matrices[other] for other in used}
     places = {other: cells.rows[other] for other in used}
     exposure = {other: cells.exposure[other] for other in used}
-    batch_index = in_measured_batches(fitted.spec, key, cells.batch_index)
-    part = CellDataset(matrices, places, exposure, batch_index).part(rows)
+    part = CellDataset(matrices, places, exposure, cells.batch_index).part(rows)
     names = pd.RangeIndex(len(rows))
     view = Cells(names, pd.DataFrame(index=names), {}, {})
     every = pd.Index(fitted.spec.modalities[key].features)
     nothing = np.zeros(len(rows), dtype=bool)
-    return Query(fitted, key, view, part, depth, every if features is None else features, nothing)
+    predicted_in = in_measured_batches(fitted.spec, key, part.batch_index)
+    return Query(fitted, key, view, part, depth, every if features is None else features, predicted_in, nothing)
 
 
 def recorded(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> tuple[sp.csr_matrix, np.ndarray]:

@@ -19,6 +19,7 @@ from multiome.data.build import read_query
 from multiome.data.cells import Cells
 from multiome.data.covariates import UNSEEN, fixed_batch_index
 from multiome.data.dataset import CellDataset
+from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
 from multiome.predict.elsewhere import elsewhere, in_measured_batches
@@ -40,6 +41,8 @@ class Query:
     depth: Depth
     """``"predicted"``, ``"reference"``, or a total count per cell."""
     features: pd.Index
+    predicted_in: np.ndarray
+    """The experimental batches in which the target is predicted (cells x covariates), maybe not the cells' own."""
     nothing: np.ndarray
     """Cells without any source."""
     unlike: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -82,9 +85,14 @@ class Query:
         for index in blocks(self.cells):
             batch = self.cells.take(index).to(self.fitted.device)
             q = posterior(self.fitted, self.cells, batch)
-            loc, scale = self.log_depth(index, q)
-            centre = self.fitted.shrinkage.centre(self.fitted.vae, batch.batch_index, self.target)
-            yield Block(index, batch, q, as_column(loc), as_column(scale), centre, self.borrowed(batch))
+            predicted_in = torch.from_numpy(self.predicted_in[index]).to(batch.index.device)
+            yield self.block(index, replace(batch, batch_index=predicted_in), q)
+
+    def block(self, index: np.ndarray, batch: Batch, q: Normal) -> Block:
+        """Some cells, whose target is predicted in the experimental batches that ``batch`` says."""
+        loc, scale = self.log_depth(index, q, batch.batch_index.cpu().numpy())
+        centre = self.fitted.shrinkage.centre(self.fitted.vae, batch.batch_index, self.target)
+        return Block(index, batch, q, as_column(loc), as_column(scale), centre, self.borrowed(batch))
 
     def in_some_batch(self, block: Block) -> Block:
         """Cells of no batch that training had in one of those that it had, at random; all others as they are."""
@@ -92,12 +100,12 @@ class Query:
         if not (index == UNSEEN).any():
             return block
         drawn = index.clone()
-        for i in range(index.shape[1]):
-            share = torch.from_numpy(self.fitted.spec.average_batch(i))
+        noted = self.fitted.spec.modalities[self.target].cells_per_level
+        for i, covariate in enumerate(self.fitted.spec.covariates):
+            share = torch.tensor(noted[i] if noted else covariate.n_cells, dtype=torch.float32)
             levels = torch.multinomial(share, len(index), replacement=True).to(index.device)
             drawn[:, i] = torch.where(index[:, i] == UNSEEN, levels, index[:, i])
-        centre = self.fitted.shrinkage.centre(self.fitted.vae, drawn, self.target)
-        return replace(block, batch=replace(block.batch, batch_index=drawn), centre=centre)
+        return self.block(block.index, replace(block.batch, batch_index=drawn), block.q)
 
     def decode(self, block: Block, z: Tensor, noise: Tensor | float, scale: str) -> tuple[Any, Tensor]:
         """The distribution of the target at given states, and each cell's total count (cell x 1).
@@ -115,7 +123,8 @@ class Query:
         vae, batch = self.fitted.vae, block.batch
         there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
         centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
-        measured = self.at(there, z, vae.exposure(batch, self.target, features), features, centre)
+        exposure, borrowed = vae.exposure(batch, self.target, features), self.borrowed(there)
+        measured = self.at(there, z, exposure, features, centre, borrowed=borrowed)
         recorded = self.recorded(block, features)
         return vae.channel(self.target).likelihood.given(measured, recorded, wanted=wanted), total
 
@@ -145,7 +154,7 @@ class Query:
         spec, vae = self.fitted.spec, self.fitted.vae
         return [
             Borrowed(those, replace(batch, batch_index=index), self.fitted.shrinkage.centre(vae, index, self.target))
-            for those, index in elsewhere(spec.modalities[self.target], spec.covariates, batch.batch_index)
+            for those, index in elsewhere(spec.modalities[self.target], batch.batch_index)
         ]
 
     def at(
@@ -183,7 +192,7 @@ class Query:
         features = self.feature_index() if scale in WHOLE_CELL else None
         return (values if features is None else values[:, features]).cpu()
 
-    def log_depth(self, index: np.ndarray, q: Normal) -> tuple[np.ndarray, np.ndarray]:
+    def log_depth(self, index: np.ndarray, q: Normal, predicted_in: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log exposure of the target and its standard deviation: predicted, the training median, or as given."""
         spec = self.fitted.spec.modalities[self.target]
         nothing = np.zeros(len(index))
@@ -200,7 +209,8 @@ class Query:
             sources[key] = np.full(len(rows), np.nan)
             sources[key][there] = np.log(self.cells.exposure[key][rows[there]])
         state = q.loc.cpu().double().numpy()
-        return self.fitted.depth.predict(self.target, sources, self.cells.batch_index[index], state)
+        own = self.cells.batch_index[index]
+        return self.fitted.depth.predict(self.target, sources, own, state, predicted_in=predicted_in)
 
 
 @dataclass(frozen=True)
@@ -263,16 +273,21 @@ def ask(
         data, spec, modality=source, target=target_key, min_features=min_features, drop_empty=drop_empty
     )
     used = list(cells.matrices)
-    if batch is not None:
-        cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
-    else:
-        warn_unseen_batches(cells.batch_index, spec)
+    predicted_in = batches_of(spec, target_key, cells, batch)
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
     depth = check_depth(depth, view.obs_names, ("predicted", "reference"))
     unlike = unlike_columns(fitted, cells)
-    cells = replace(cells, batch_index=in_measured_batches(spec, target_key, cells.batch_index, warn=True))
-    return Query(fitted, target_key, view, cells, depth, wanted, nothing, unlike)
+    return Query(fitted, target_key, view, cells, depth, wanted, predicted_in, nothing, unlike)
+
+
+def batches_of(spec: DataSpec, target: str, cells: CellDataset, batch: str | int | Sequence[str] | None) -> np.ndarray:
+    """The experimental batches in which a target is predicted: as said, or the cells' own; where training has it."""
+    if batch is not None:
+        return in_measured_batches(spec, target, fixed_batch_index(spec, batch, len(cells)), warn=True)
+    predicted_in = in_measured_batches(spec, target, cells.batch_index, warn=True)
+    warn_unseen_batches(predicted_in, spec)
+    return predicted_in
 
 
 def ask_own(
@@ -302,13 +317,9 @@ def ask_own(
     view = Cells(view.obs_names[index], view.obs, view.mods, {k: rows[index] for k, rows in view.rows.items()})
     cells = cells.part(index)
     own_batch = in_measured_batches(spec, key, cells.batch_index)
-    if batch is not None:
-        cells = replace(cells, batch_index=fixed_batch_index(spec, batch, len(cells)))
-    else:
-        warn_unseen_batches(cells.batch_index, spec)
+    predicted_in = batches_of(spec, key, cells, batch)
     nothing = ~cells.observed(key)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), [key])
     depth = check_depth(depth, view.obs_names, ("own", "reference"))
     unlike = unlike_columns(fitted, cells)
-    cells = replace(cells, batch_index=in_measured_batches(spec, key, cells.batch_index))
-    return Query(fitted, key, view, cells, depth, wanted, nothing, unlike, own_batch)
+    return Query(fitted, key, view, cells, depth, wanted, predicted_in, nothing, unlike, own_batch)

@@ -118,11 +118,29 @@ def test_depths_are_checked(model, small, depth):
 
 def test_a_batch_may_be_named(model, small):
     rna = small.mdata["rna"].copy()
+    there = (small.mdata.obs.loc[rna.obs_names, "batch"] == "batch2").to_numpy()
+    rna.obs["batch"] = small.mdata.obs.loc[rna.obs_names, "batch"].to_numpy()
     named = model.translate(rna, source="rna", target="atac", batch="batch2")
-    rna.obs["batch"] = "batch2"
-    np.testing.assert_allclose(named.X, model.translate(rna, source="rna", target="atac").X, rtol=1e-5)
+    own = model.translate(rna, source="rna", target="atac")
+    np.testing.assert_allclose(named.X[there], own.X[there], rtol=1e-5)
+    assert not np.allclose(named.X[~there], own.X[~there], rtol=1e-3)
     other = model.translate(rna, source="rna", target="atac", batch="batch1")
-    assert not np.allclose(named.X, other.X, rtol=1e-3)
+    np.testing.assert_allclose(other.X[~there], own.X[~there], rtol=1e-5)
+
+
+def test_a_named_batch_is_the_target_s_alone(model, small):
+    """Whether a cell's RNA is deep is told by the batch that it was measured in, whatever the target's is."""
+    rna = small.mdata["rna"][:5].copy()
+    where = {}
+    for own in ("batch1", "batch2"):
+        rna.obs["batch"] = own
+        where[own] = model.translate(rna, source="rna", target="atac", batch="batch2", depth="reference").X
+        where[own, "deep"] = model.translate(rna, source="rna", target="atac", batch="batch2").X
+    np.testing.assert_allclose(where["batch1"], where["batch2"], rtol=1e-5)
+    effect = model._fitted.depth.effects[0][:, model._fitted.depth.keys.index("rna")]
+    slope = np.log(where["batch1", "deep"].sum(1) / where["batch2", "deep"].sum(1)) / (effect[1] - effect[0])
+    assert (slope > 0).all()
+    assert (slope < 1.5).all()
 
 
 def test_an_unseen_batch_gets_the_average_with_a_warning(model, small):
