@@ -38,6 +38,7 @@ from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.interrupt import mention_interrupted
 from multiome.train.loop import train as optimise
 
 
@@ -106,21 +107,25 @@ def fit(
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
     rows, held_out = split(observed, validation=train.validation, seed=seed)
     vaes: list[MultiomeVAE] = []
-    histories: list[pd.DataFrame] = []
+    history = pd.DataFrame()
     for one in range(train.n_models):
         start = (seed + one) % 2**32
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(start)
-            vaes.append(begin(spec, cells, rows, config, seed=start, balance=loss.balance, edges=edges))
-            told = optimise(vaes[-1], cells, rows, held_out, config=train, weights=loss, seed=start)
-        histories.append(told.history)
+            vae = begin(spec, cells, rows, config, seed=start, balance=loss.balance, edges=edges)
+            told = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=start)
+        if told.interrupted and vaes:
+            mention_interrupted(len(vaes), train.n_models)
+            break
+        vaes.append(vae)
+        history = history if one else told.history
         if told.interrupted:
             break
     fitted = learn(
         vaes, spec, config, cells, rows=rows, held_out=held_out, features_per_step=train.features_per_step,
         graph=graph, edges=edges, seed=seed,
     )  # fmt: skip
-    return Multiome(fitted, histories[0])
+    return Multiome(fitted, history)
 
 
 class Multiome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -110,9 +110,13 @@ def match_proteins(names: Iterable[str], others: Iterable[str] | Specified, spec
     if species not in SPECIES:
         raise unknown("species", species, SPECIES)
     known = curated(species)
-    ours = {name: antigen for name in panel("names", names) if (antigen := antigen_of(name, known))}
+    ours = {name: antigen for name in antibodies("names", names) if (antigen := antigen_of(name, known))}
     theirs: dict[Antigen, list[str]] = {}
-    for other in proteins_of(others.spec) if isinstance(others, Specified) else panel("others", others):
+    for other in (
+        proteins_of(others.spec)
+        if isinstance(others, Specified) and not isinstance(others, type)
+        else antibodies("others", others)
+    ):
         if antigen := antigen_of(other, known):
             theirs.setdefault(antigen, []).append(other)
     count = Counter(ours.values())
@@ -139,7 +143,7 @@ def antigen_of(name: str, known: Entries) -> Antigen | None:
     return Antigen(tuple(sorted(genes)), " ".join(sorted(forms)))
 
 
-def panel(argument: str, names: object) -> list[str]:
+def antibodies(argument: str, names: object) -> list[str]:
     """Names of antibodies as a list.
 
     Raises
@@ -152,9 +156,11 @@ def panel(argument: str, names: object) -> list[str]:
             f"`{argument}` must be names of antibodies, got {type(names).__name__}; pass its .var_names, of a MuData "
             "those of the modality that holds proteins, such as mdata['prot'].var_names."
         )
-    if not isinstance(names, Iterable):
+    if not isinstance(names, Iterable) or isinstance(names, Mapping | pd.DataFrame | type):
         also = ", or a fitted Multiome" if argument == "others" else ""
-        raise MultiomeError(f"`{argument}` must be a list of names of antibodies{also}, got {names!r}.")
+        raise MultiomeError(
+            f"`{argument}` must be a list of names of antibodies{also}, got {type(names).__name__ if isinstance(names, Mapping | pd.DataFrame) else repr(names)}."
+        )
     return check_names(argument, names)
 
 

@@ -219,6 +219,10 @@ def read_matrix(
         found = panels.anywhere  # a feature that is NaN in every cell is as absent as one that the data do not list
         missing = [spec.features[i] for i in np.flatnonzero(~found)]
         check_found(key, int(found.sum()), spec.features, missing, min_features, advice=advice)
+        for measured, n_cells in panels.each():
+            where = f" In {n_cells:,} cells, whose panel that is, the others are NaN."
+            lacks = [spec.features[i] for i in np.flatnonzero(~measured)]
+            check_found(key, int(measured.sum()), spec.features, lacks, min_features, advice=where)
         panels = panels if panels.differ(found) else None
     identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
     if not identity:

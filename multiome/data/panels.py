@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,12 @@ class Panels:
         """Share of the depth that each cell's own panel counts."""
         return (self.measured @ share)[self.member]
 
+    def each(self) -> Iterator[tuple[Bool[np.ndarray, " feature"], int]]:
+        """Features and number of cells of every panel that is used."""
+        n_cells = np.bincount(self.member, minlength=len(self.measured))
+        for panel in np.flatnonzero(self.used & (n_cells > 0)):
+            yield self.measured[panel], int(n_cells[panel])
+
     def differ(self, among: Bool[np.ndarray, " feature"]) -> bool:
         """Whether any panel lacks some of these features."""
         return not self.measured[self.used][:, among].all()
@@ -88,10 +95,11 @@ def check_panels(key: str, panels: Panels, names: pd.Index, *, fitted: bool) -> 
         return
     partly = panels.anywhere & ~panels.measured[panels.used].all(0)
     each = "" if fitted else f" of at least {MIN_CELLS} cells each"
+    small = "" if fitted else f", {few:,} of them of fewer than {MIN_CELLS} cells"
     raise InvalidCounts(
         f"{key!r} holds NaN in {partly.sum():,} features (first: {listed(names[partly], most=3)}). NaN means that a "
         f"feature is not in the antibody panel of a cell, but cells differ in {len(n_cells):,} ways in which features "
-        f"are NaN, {few:,} of them of fewer than {MIN_CELLS} cells; at most {MAX_PANELS} panels{each} are expected. "
+        f"are NaN{small}; at most {MAX_PANELS} panels{each} are expected. "
         "Scattered NaN are no panels: put in the counts, or remove these cells or features. Sets of cells with "
         f"different panels become one with {HOW_TO_JOIN}, which puts NaN in all cells of a set."
     )

@@ -111,6 +111,8 @@ def draws(query: Query, wanted: Wanted, *, expected: bool = True) -> tuple[np.nd
     shape, scale = (len(query.cells), len(query.features)), wanted.scale
     measured = np.full((wanted.n_samples, *shape), np.nan, dtype=np.float32)
     expectations = np.full((wanted.n_samples if expected else 0, *shape), np.nan, dtype=np.float32)
+    if not wanted.n_samples:
+        return measured, expectations
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(wanted.seed)
         each = query.of_each()

@@ -115,6 +115,12 @@ class Prediction:
             draws = np.random.default_rng(seed).binomial(coverage.astype(np.int64), draws).astype(np.float32)
             values = np.where(coverage > 0, values, np.nan)
         if self.scale in WHOLE_CELL and np.isnan(values).any():
+            if len(self.features) < len(self.spec.features):
+                raise MultiomeError(
+                    f"On scale {self.scale!r} a cell's values refer to all {len(self.spec.features)} features, and "
+                    f"cells differ in which were measured, so that {len(self.features)} of them cannot be compared "
+                    "alone. Predict without features=[...], or with scale='counts'."
+                )
             draws, values = among_measured(draws, values)
         result = pit(draws, values, seed=seed)
         result[nothing] = np.nan

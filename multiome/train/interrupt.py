@@ -44,3 +44,13 @@ class StopOnInterrupt(pl.Callback):
             warnings.warn(
                 "Training was interrupted; the model is the one trained so far.", MultiomeWarning, stacklevel=4
             )
+
+
+def mention_interrupted(n_whole: int, n_wanted: int) -> None:
+    """Say that of several models only those are kept whose training had ended."""
+    warnings.warn(
+        f"Training was interrupted in model {n_whole + 1} of {n_wanted}; predictions are averaged over the {n_whole} "
+        "before it.",
+        MultiomeWarning,
+        stacklevel=3,
+    )

@@ -134,3 +134,9 @@ def test_nonsense():
             call([])
         with pytest.raises(InvalidPairing, match=rf"`{argument}` names 'CD4' more than once"):
             call(["CD4", "CD4"])
+
+
+@pytest.mark.parametrize("names", [{"CD3": 1}, pd.DataFrame({"CD3": [1]}), mo.Multiome])
+def test_names_are_a_list(names):
+    with pytest.raises(MultiomeError, match="must be a list of names of antibodies"):
+        mo.match_proteins(["CD3"], names)

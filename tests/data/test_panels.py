@@ -197,3 +197,12 @@ def test_nothing_is_warned_of_panels():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         prepare_modality("prot", adata_of(x), PROTEIN, drop_empty=False)
+
+
+def test_every_panel_of_a_query_has_enough_of_the_features():
+    x = np.random.default_rng(0).poisson(5, (N, 6)).astype(np.float32)
+    spec, _ = prepare_modality("prot", adata_of(x), PROTEIN, drop_empty=False)
+    x[: N // 2, 1:] = np.nan
+    with pytest.raises(SpecMismatch, match=rf"5 of the 6 features .* In {N // 2} cells, whose panel that is"):
+        read_matrix("prot", adata_of(x), spec)
+    assert read_matrix("prot", adata_of(x), spec, min_features=0.1).panels is not None

@@ -75,14 +75,19 @@ def test_so_many_models_there_cannot_be(number):
         mo.TrainConfig(n_models=number)
 
 
-def test_an_interrupt_keeps_what_there_is(quick_fit, small, monkeypatch):
-    """No further model is trained once the user has ended training."""
+@pytest.mark.parametrize(("interrupted", "kept"), [(1, 1), (2, 1), (3, 2)])
+def test_an_interrupt_keeps_what_there_is(quick_fit, small, monkeypatch, interrupted, kept):
+    """No further model is trained once the user has ended training, and half a model is not averaged with whole ones."""
     from multiome.train.interrupt import StopOnInterrupt
 
+    begun = []
+
     def stop_at_once(self, trainer, task):
-        self.asked = trainer.should_stop = True
+        begun.append(1)
+        self.asked = trainer.should_stop = len(begun) == interrupted
 
     monkeypatch.setattr(StopOnInterrupt, "on_fit_start", stop_at_once)
     with pytest.warns(MultiomeWarning, match="interrupted"):
         found = quick_fit(small.mdata, batch_key="batch", train={"n_models": 3})
-    assert found._fitted.others == ()
+    assert 1 + len(found._fitted.others) == kept
+    assert len(begun) == interrupted
