@@ -158,9 +158,8 @@ def antibodies(argument: str, names: object) -> list[str]:
         )
     if not isinstance(names, Iterable) or isinstance(names, Mapping | pd.DataFrame | type):
         also = ", or a fitted Multiome" if argument == "others" else ""
-        raise MultiomeError(
-            f"`{argument}` must be a list of names of antibodies{also}, got {type(names).__name__ if isinstance(names, Mapping | pd.DataFrame) else repr(names)}."
-        )
+        given = type(names).__name__ if isinstance(names, Mapping | pd.DataFrame) else repr(names)
+        raise MultiomeError(f"`{argument}` must be a list of names of antibodies{also}, got {given}.")
     return check_names(argument, names)
 
 

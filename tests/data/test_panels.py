@@ -205,4 +205,4 @@ def test_every_panel_of_a_query_has_enough_of_the_features():
     x[: N // 2, 1:] = np.nan
     with pytest.raises(SpecMismatch, match=rf"5 of the 6 features .* In {N // 2} cells, whose panel that is"):
         read_matrix("prot", adata_of(x), spec)
-    assert read_matrix("prot", adata_of(x), spec, min_features=0.1).panels is not None
+    assert read_matrix("prot", adata_of(x), spec, min_features=0.1, drop_empty=True).panels is not None

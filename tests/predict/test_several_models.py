@@ -77,7 +77,7 @@ def test_so_many_models_there_cannot_be(number):
 
 @pytest.mark.parametrize(("interrupted", "kept"), [(1, 1), (2, 1), (3, 2)])
 def test_an_interrupt_keeps_what_there_is(quick_fit, small, monkeypatch, interrupted, kept):
-    """No further model is trained once the user has ended training, and half a model is not averaged with whole ones."""
+    """No further model is trained once the user has ended training, and none that was cut short is averaged."""
     from multiome.train.interrupt import StopOnInterrupt
 
     begun = []
