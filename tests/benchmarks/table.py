@@ -65,11 +65,11 @@ def reached(values: Values, goal: Goal) -> bool | None:
 
 def intervals_beside(info: TaskInfo, found: Sequence[Record]) -> list[str]:
     """Bootstrap intervals of the scores, and of the paired difference to a baseline."""
-    intervals = next((r["intervals"] for r in found if "intervals" in r), None)
-    if info.intervals_beside is None or intervals is None or info.intervals_beside not in intervals:
+    seed, intervals = next(((r["seed"], r["intervals"]) for r in found if "intervals" in r), (None, {}))
+    if info.intervals_beside is None or info.intervals_beside not in intervals:
         return []
     goals = [goal for goal in info.goals if goal.score in intervals[info.intervals_beside]]
-    return ["95 % intervals, bootstrap over cells, of the first seed:", "", *interval_table(intervals, goals)]
+    return [f"95 % intervals, bootstrap over cells, of seed {seed}:", "", *interval_table(intervals, goals)]
 
 
 def two_ahead(info: TaskInfo, found: Sequence[Record], values: Values) -> list[str]:
