@@ -9,10 +9,10 @@ import mudata as md
 import numpy as np
 
 from multiome.predict.arguments import Depth
+from multiome.predict.ask import ask_own
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import Wanted, predict
 from multiome.predict.prediction import Prediction
-from multiome.predict.states import ask_own
 
 
 def denoise(

@@ -11,11 +11,12 @@ import torch
 
 from multiome.errors import check_seed
 from multiome.predict.arguments import Depth
+from multiome.predict.ask import ask
 from multiome.predict.draws import antithetic
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import as_anndata
 from multiome.predict.scale import check_scale, expectation
-from multiome.predict.states import Query, ask
+from multiome.predict.states import Query
 
 N_STATES = 8
 """Latent states averaged over per cell."""
