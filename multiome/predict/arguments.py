@@ -70,7 +70,7 @@ def warn_unseen_batches(batch_index: np.ndarray, spec: DataSpec) -> None:
                 "predicted with the cell-weighted average of the training batches' effects. Pass batch=... to predict "
                 "as if measured in one.",
                 MultiomeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 

@@ -28,13 +28,13 @@ def in_measured_batches(
         changed = moved[:, i] != batch_index[:, i]
         if warn and changed.any():
             own = np.unique(batch_index[changed, i])
-            lacking = [repr(covariate.levels[level]) if level >= 0 else "of other cells" for level in own]
+            lacking = [repr(covariate.levels[level]) if level >= 0 else "that is not of the training" for level in own]
             warnings.warn(
-                f"{key!r} was measured in no training cell of {covariate.name!r} {', '.join(lacking)}, so nothing "
+                f"{key!r} was measured in no training cell of a {covariate.name!r} {' or '.join(lacking)}, so nothing "
                 f"tells how it would look there; it is predicted as in {covariate.levels[moved[changed, i][0]]!r}, "
                 "which has most cells with it. Pass batch=... to say another one.",
                 MultiomeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
     return moved
 

@@ -53,7 +53,7 @@ def test_a_batch_without_a_modality_is_predicted_as_one_that_has_it(mosaic):
     there = model.spec.covariates[0].levels.index("batch1")
     n_cells = np.asarray(model.spec.modalities["prot"].cells_per_level[0])
     assert np.flatnonzero(n_cells).tolist() == [there]
-    with pytest.warns(MultiomeWarning, match="measured in no training cell of 'batch' 'batch2'.*as in 'batch1'"):
+    with pytest.warns(MultiomeWarning, match="measured in no training cell of a 'batch' 'batch2'.*as in 'batch1'"):
         found = model.translate(rna, source="rna", target="prot")
     expected = model.translate(rna, source="rna", target="prot", batch="batch1")
     np.testing.assert_allclose(found.X, expected.X, rtol=1e-5)
@@ -72,7 +72,7 @@ def test_denoise_and_evaluate_say_so_too(mosaic, small):
     both = md.MuData({"rna": rna, "prot": small.mdata["prot"].copy()})
     both["prot"].obs["batch"] = rna.obs["batch"].reindex(both["prot"].obs_names)
     for verb in (lambda: model.denoise(both, "prot"), lambda: model.evaluate(both, n_samples=20)):
-        with pytest.warns(MultiomeWarning, match="'prot' was measured in no training cell of 'batch' 'batch2'"):
+        with pytest.warns(MultiomeWarning, match="'prot' was measured in no training cell of a 'batch' 'batch2'"):
             verb()
 
 
