@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
-from torch.nn.functional import embedding_bag, softplus
+from torch.nn.functional import softplus
 
 from multiome.nn.completion import centring, telling
 from multiome.nn.mlp import ResidualMLP
+from multiome.nn.product import centred_product
 from multiome.types import Found, SparseRows
 
 MIN_SCALE = 0.02
@@ -51,13 +52,9 @@ class Projection(nn.Module):
         self.register_buffer("centre", centre)
 
     def forward(self, rows: SparseRows, found: Found | None = None) -> Float[Tensor, "cell component"]:
-        values, centre = rows.values.to(self.loadings.dtype), self.centre
         if found is not None and self.completes:
             return self.completed(rows, found)
-        if found is not None:
-            values, centre = values * rows.among(found), centre * found
-        total = embedding_bag(rows.indices, self.loadings, rows.indptr[:-1], mode="sum", per_sample_weights=values)
-        return total - centre @ self.loadings
+        return centred_product(rows, self.centre, self.loadings, found)
 
     def completed(self, rows: SparseRows, found: Found) -> Float[Tensor, "cell component"]:
         """Components of all features, as what was found of each cell tells them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag
 
+from multiome.nn.product import centred_product
 from multiome.types import Found, SparseRows
 
 SIZE = 0.3
@@ -40,11 +40,7 @@ class EmbeddingScores(nn.Module):
         found: Found | None = None,
     ) -> Float[Tensor, "cell hidden"]:
         """Scores of the features that were ``found``."""
-        values, average = rows.values.to(embedding.dtype), self.average
-        if found is not None:
-            values, average = values * rows.among(found), average * found
-        told = embedding_bag(rows.indices, embedding, rows.indptr[:-1], mode="sum", per_sample_weights=values)
-        scores = told - average @ embedding
+        scores = centred_product(rows, self.average, embedding, found)
         if self.training:
             self.follow(scores[rows.indptr.diff() > 0])
         return SIZE * scores / self.scale.clamp_min(1e-6)

@@ -38,8 +38,7 @@ def ask(
     """Check everything a prediction needs before any of it is computed."""
     spec = fitted.spec
     target_key = spec.key(target)
-    known = pd.Index(spec.modalities[target_key].features)
-    wanted = known if features is None else chosen_features(features, known, target_key)
+    wanted = wanted_features(spec, target_key, features)
     if isinstance(data, ad.AnnData) and source is None:
         source = guess_source(data, fitted, target_key)
     if source is not None and spec.key(source) == target_key:
@@ -54,6 +53,12 @@ def ask(
     depth = check_depth(depth, view.obs_names, ("predicted", "reference"))
     unlike = unlike_columns(fitted, cells)
     return Query(fitted, target_key, view, cells, depth, wanted, predicted_in, nothing, unlike)
+
+
+def wanted_features(spec: DataSpec, key: str, features: Sequence[str] | None) -> pd.Index:
+    """The features to predict: all that the model knows, unless some are named."""
+    known = pd.Index(spec.modalities[key].features)
+    return known if features is None else chosen_features(features, known, key)
 
 
 def batches_of(spec: DataSpec, target: str, cells: CellDataset, batch: str | int | Sequence[str] | None) -> np.ndarray:
@@ -79,8 +84,7 @@ def ask_own(
     """The same of a modality that was measured: its own cells, in its own order, with all that is known of them."""
     spec = fitted.spec
     key = spec.key(modality)
-    known = pd.Index(spec.modalities[key].features)
-    wanted = known if features is None else chosen_features(features, known, key)
+    wanted = wanted_features(spec, key, features)
     only = key if isinstance(data, ad.AnnData) else None
     view, cells = read_query(data, spec, modality=only, min_features=min_features, drop_empty=drop_empty)
     if key not in cells.matrices:
