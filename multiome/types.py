@@ -93,17 +93,27 @@ class SparseRows:
 
     def dense(self, features: Int[Tensor, " sampled"] | None = None) -> Float[Tensor, "cell sampled"]:
         """A dense block of all, or of some, features; entries that were not recorded are 0."""
-        if features is None:
-            block = self.values.new_zeros(len(self), self.n_features)
-            block[self.rows, self.indices] = self.values
-            return block
+        rows = self if features is None else self.sampled(features)
+        block = self.values.new_zeros(len(rows), rows.n_features)
+        block.view(-1)[rows.places] = rows.values
+        return block
+
+    def sampled(self, features: Int[Tensor, " sampled"]) -> SparseRows:
+        """Some features, in this order; the entries of a cell stay in theirs."""
         place = torch.full((self.n_features,), -1, device=self.indices.device)
         place[features] = torch.arange(len(features), device=self.indices.device)
         column = place[self.indices]
-        keep = column >= 0
-        block = self.values.new_zeros(len(self), len(features))
-        block[self.rows[keep], column[keep]] = self.values[keep]
-        return block
+        keep = (column >= 0).nonzero()[:, 0]
+        rows = self.rows[keep]
+        indptr = torch.cat([self.indptr[:1], torch.bincount(rows, minlength=len(self)).cumsum(0)])
+        found = SparseRows(indptr, column[keep], self.values[keep], len(features))
+        vars(found)["rows"] = rows
+        return found
+
+    @property
+    def places(self) -> Int[Tensor, " entry"]:
+        """The position of every entry in a dense block of these rows, read row by row."""
+        return self.rows * self.n_features + self.indices
 
     def to(self, device: Any, *, non_blocking: bool = False) -> SparseRows:
         """The same rows on another device."""

@@ -28,6 +28,8 @@ class Likelihood(nn.Module, ABC):
     """Whether the values are non-negative whole numbers."""
     scales_means: ClassVar[bool] = False
     """Whether `scale_means` does what it says."""
+    is_sparse: ClassVar[bool] = False
+    """Whether the log-probability takes `SparseRows` too, with no dense block of the values."""
     disperses: ClassVar[bool] = False
     """Whether features have a dispersion, which `dispersed` changes."""
 
@@ -55,6 +57,14 @@ class Likelihood(nn.Module, ABC):
 
         ``exposure`` is the depth relative to the training median; for methylation it is the coverage of each site.
         """
+
+    def recorded(
+        self, values: SparseRows, features: Int[Tensor, " feature"] | None = None
+    ) -> SparseRows | Float[Tensor, "cell feature"]:
+        """Values of some features, or of all, as the log-probability takes them at the least cost."""
+        if not self.is_sparse:
+            return values.dense(features)
+        return values if features is None else values.sampled(features)
 
     def given(self, measured: Any, value: Float[Tensor, "cell feature"], *, wanted: Any) -> Any:
         """Another measurement of cells in which ``value`` was recorded.

@@ -62,7 +62,7 @@ class MeanDispersion(TorchDistribution):
         change = torch.where(value.isnan(), 0.0, (shape / (self.theta + self.mean)).log())
         return MeanDispersion(wanted.log_mean + change, shape, validate_args=False)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor | SparseRows) -> Tensor:
         return negative_binomial_log_prob(self.log_mean, self.given_theta, value)
 
     def expected_log1p(self, scale: Tensor) -> Tensor:
@@ -74,6 +74,7 @@ class NegativeBinomial(Likelihood):
     """``x ~ NB(mean = exposure * exp(base + output), theta)``."""
 
     scales_means: ClassVar[bool] = True
+    is_sparse: ClassVar[bool] = True
     disperses: ClassVar[bool] = True
 
     def __init__(self, n_features: int) -> None:

@@ -41,7 +41,7 @@ class LogRate(TorchDistribution):
         with torch.no_grad():
             return torch.poisson(self.mean.expand(self._extended_shape(sample_shape)))
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor | SparseRows) -> Tensor:
         return poisson_log_prob(self.log_rate, value)
 
     def expected_log1p(self, scale: Tensor) -> Tensor:
@@ -53,6 +53,7 @@ class Poisson(Likelihood):
     """``x ~ Poisson(exposure * exp(base + output))``."""
 
     scales_means: ClassVar[bool] = True
+    is_sparse: ClassVar[bool] = True
 
     def __init__(self, n_features: int) -> None:
         super().__init__(n_features)

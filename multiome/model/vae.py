@@ -111,13 +111,13 @@ class MultiomeVAE(nn.Module):
             features = sampled.get(key)
             channel = self.channel(key)
             share = 1.0 if features is None else channel.likelihood.n_features / len(features)
-            x, exposure = batch.counts[key].dense(features), self.exposure(batch, key, features)
+            x, exposure = batch.counts[key], self.exposure(batch, key, features)
             known = batch.known(key, features)
             seen, told = batch.observed[key], h
             if not seen.any():
                 continue
             if not seen.all():  # mosaic data: an unmeasured assay says nothing, and costs nothing
-                x, exposure, told = x[seen], exposure[seen], h[seen]
+                x, exposure, told = x.only(seen), exposure[seen], h[seen]
                 known = None if known is None else known[seen]
             p = channel.decode(told, exposure, features, latent.features.get(key))
             if known is not None:  # nor does a feature that is not in a cell's panel
@@ -125,7 +125,7 @@ class MultiomeVAE(nn.Module):
             # a minibatch stands for all cells, however many of its cells have the assay
             every, these = poutine.scale(scale=self.n_cells / len(batch)), pyro.plate(f"cell of {key}", len(x))
             with every, these, poutine.scale(scale=share * self.weights[key]):
-                pyro.sample(key, p.to_event(1), obs=x)
+                pyro.sample(key, p.to_event(1), obs=channel.likelihood.recorded(x, features))
 
     def hidden(self, z: Float[Tensor, "cell latent"], batch: Batch) -> Float[Tensor, "cell hidden"]:
         """What all decoders share, at given latent states in the cells' experimental batches."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiome.nn.chance import Dropout
+
 
 class ResidualMLP(nn.Module):
     """``linear(x) + mlp(x)``; the nonlinear part starts at 0, so a fresh network is the linear map."""
@@ -16,11 +18,11 @@ class ResidualMLP(nn.Module):
             nn.Linear(n_in, n_hidden),
             nn.LayerNorm(n_hidden),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(n_hidden, n_hidden),
             nn.LayerNorm(n_hidden),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(n_hidden, n_out),
         )
         last = self.mlp[-1]

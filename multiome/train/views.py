@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from multiome.nn.chance import chance
 from multiome.types import Batch, SparseRows
 
 
@@ -25,7 +26,7 @@ def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
         if not counts[key]:
             continue
         if key in coverage:
-            kept = (torch.rand_like(rows.values) < keep).float()
+            kept = chance(rows.values.shape, keep, device=rows.values.device).float()
             values[key] = rows.with_values(rows.values * kept)
             coverage[key] = coverage[key].with_values(coverage[key].values * kept)
         else:
@@ -35,12 +36,23 @@ def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
     return replace(batch, counts=values, coverage=coverage, exposure=exposure)
 
 
+FEW = 16
+"""Counts up to this are thinned one by one."""
+
+
 def thin_counts(rows: SparseRows, keep: float) -> SparseRows:
-    """A binomial draw of every count; most counts are 1, where one uniform number is enough."""
-    values = (torch.rand_like(rows.values) < keep).to(rows.values.dtype)
-    several = (rows.values > 1).nonzero(as_tuple=True)[0]
-    counts = rows.values[several]
-    values[several] = torch.binomial(counts, torch.full_like(counts, keep))
+    """A binomial draw of every count; most counts are 1, where one chance is enough."""
+    count = rows.values
+    values = chance(count.shape, keep, device=count.device).to(count.dtype)
+    several = (count > 1).nonzero()[:, 0]
+    counts = count[several]
+    few = counts <= FEW
+    if not few.all():
+        values[several[~few]] = torch.binomial(counts[~few], torch.full_like(counts[~few], keep))
+        several, counts = several[few], counts[few]
+    # the first of each has had its chance above
+    place = several.repeat_interleave(counts.long() - 1)
+    values.index_add_(0, place, chance(place.shape, keep, device=count.device).to(count.dtype))
     return rows.with_values(values)
 
 

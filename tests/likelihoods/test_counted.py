@@ -1,9 +1,11 @@
 """Values and gradients written out by hand, beside autograd of the formulas."""
 
 import pytest
+import scipy.sparse as sp
 import torch
 
-from multiome.likelihoods.counted import larger, negative_binomial_log_prob, poisson_log_prob
+from multiome.likelihoods.counted import counted, negative_binomial_log_prob, poisson_log_prob
+from multiome.types import SparseRows
 
 
 @pytest.fixture
@@ -54,6 +56,22 @@ def test_values_of_several_draws_and_no_gradient(counts):
     )
 
 
-def test_larger_are_flat_positions():
-    assert larger(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), 0).tolist() == [1, 2]
-    assert larger(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), 1).tolist() == [2]
+def test_counted_are_flat_positions_and_values():
+    places, values = counted(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.Size([2, 2]))
+    assert (places.tolist(), values.tolist()) == ([1, 2], [1, 2])
+
+
+@pytest.mark.parametrize("sample", [None, [5, 0, 11, 7]])
+def test_sparse_rows_are_the_same_as_their_dense_block(counts, sample):
+    x = sp.csr_matrix(counts.float().numpy())
+    x.data[::7] = 0  # stored zeros
+    rows = SparseRows.from_scipy(x)
+    features = None if sample is None else torch.tensor(sample)
+    dense = rows.dense(features)
+    sparse = rows if features is None else rows.sampled(features)
+    log_mean = torch.randn(dense.shape, requires_grad=True)
+    theta = (torch.rand(dense.shape[1]) * 40).add_(0.05).requires_grad_()
+    for log_prob, inputs in ((poisson_log_prob, (log_mean,)), (negative_binomial_log_prob, (log_mean, theta))):
+        torch.testing.assert_close(log_prob(*inputs, sparse), log_prob(*inputs, dense))
+        one, other = (torch.autograd.grad(log_prob(*inputs, x).sum(), inputs) for x in (sparse, dense))
+        torch.testing.assert_close(one, other)

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from multiome.train.views import hide_features, part_of, thin
+from multiome.train.views import hide_features, part_of, thin, thin_counts
 from multiome.types import Batch, SparseRows
 
 N_CELLS = 400
@@ -40,6 +40,16 @@ def test_thinning_keeps_each_count_with_the_same_probability(batch, keep):
         error = 5 * (value * keep * (1 - keep) / len(left)) ** 0.5
         assert float(left.mean()) == pytest.approx(value * keep, abs=error)
         assert float(left.var()) == pytest.approx(value * keep * (1 - keep), rel=0.35)
+
+
+def test_large_counts_are_thinned_alike():
+    sizes = torch.tensor([1.0, 15, 16, 17, 18, 5000])
+    rows = SparseRows.from_scipy(sp.csr_matrix(sizes.repeat(N_CELLS, 1).numpy()))
+    left = thin_counts(rows, 0.7).dense()
+    assert (left <= sizes).all() and torch.equal(left, left.round())
+    error = 5 * (sizes * 0.7 * 0.3 / N_CELLS).sqrt()
+    assert ((left.mean(0) - sizes * 0.7).abs() < error).all()
+    torch.testing.assert_close(left.var(0), sizes * 0.7 * 0.3, rtol=0.4, atol=0)
 
 
 def test_the_exposure_shrinks_with_what_was_kept(batch):
