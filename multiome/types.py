@@ -79,12 +79,15 @@ class SparseRows:
 
     def among(self, found: Found) -> Bool[Tensor, " entry"]:
         """Which entries are of features that were found, in all cells or in their own."""
-        return found[self.indices] if found.ndim == 1 else found[self.rows, self.indices]
+        return found.index_select(0, self.indices) if found.ndim == 1 else found[self.rows, self.indices]
+
+    def each(self, value: Float[Tensor, "cell 1"]) -> Float[Tensor, " entry"]:
+        """A value of every cell, at each of its entries."""
+        return value[:, 0].index_select(0, self.rows)
 
     def sum(self) -> Float[Tensor, "cell 1"]:
         """Total per cell."""
-        total = self.values.new_zeros(len(self)).index_add_(0, self.rows, self.values)
-        return total[:, None]
+        return torch.segment_reduce(self.values, "sum", offsets=self.indptr)[:, None]
 
     def column_sum(self, values: Float[Tensor, " entry"] | None = None) -> Float[Tensor, " feature"]:
         """Total per feature, of the values or of others that lie on the same entries."""

@@ -89,4 +89,4 @@ class Likelihood(nn.Module, ABC):
 
 def pick(parameter: Float[Tensor, " all"], features: Int[Tensor, " feature"] | None) -> Float[Tensor, " feature"]:
     """A parameter of the decoded features."""
-    return parameter if features is None else parameter[features]
+    return parameter if features is None else parameter.index_select(0, features)

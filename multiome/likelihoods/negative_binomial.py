@@ -85,7 +85,7 @@ class NegativeBinomial(Likelihood):
     def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"]) -> None:
         """Mean rate per feature, and the dispersion that matches the variance."""
         rate = (values.column_sum() + PSEUDOCOUNT) / exposure.sum()
-        entry_exposure = exposure[values.rows, 0]
+        entry_exposure = values.each(exposure)
         squares = values.column_sum(values.values**2)
         cross = values.column_sum(values.values * entry_exposure)
         power = (exposure**2).sum()

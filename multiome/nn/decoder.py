@@ -61,5 +61,5 @@ class Head(nn.Module):
     ) -> Float[Tensor, "n_outputs cell feature"]:
         """Of some features, or all; with other embeddings of these features where they are given."""
         if embedding is None:
-            embedding = self.embedding if features is None else self.embedding[:, features]
+            embedding = self.embedding if features is None else self.embedding.index_select(1, features)
         return h @ embedding.mT

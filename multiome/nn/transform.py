@@ -59,7 +59,7 @@ class CountTransform(InputTransform):
 
     def to_score(self, rows: SparseRows, seen: SparseRows, *, depth: Float[Tensor, "cell 1"]) -> SparseRows:
         """Counts over depth."""
-        return rows.with_values(rows.values / depth.clamp_min(1)[rows.rows, 0])
+        return rows.with_values(rows.values / rows.each(depth.clamp_min(1)))
 
 
 class LogNormalise(CountTransform):
@@ -77,7 +77,7 @@ class LogNormalise(CountTransform):
         coverage: SparseRows | None = None,
         found: Found | None = None,
     ) -> SparseRows:
-        return rows.with_values(torch.log1p(self.scale * rows.values / depth.clamp_min(1)[rows.rows, 0]))
+        return rows.with_values(torch.log1p(self.scale * rows.values / rows.each(depth.clamp_min(1))))
 
 
 class TfIdf(CountTransform):
@@ -101,8 +101,8 @@ class TfIdf(CountTransform):
         coverage: SparseRows | None = None,
         found: Found | None = None,
     ) -> SparseRows:
-        share = torch.log1p(1e4 * rows.values / depth.clamp_min(1)[rows.rows, 0])
-        return rows.with_values(share * self.inverse_frequency[rows.indices])
+        share = torch.log1p(1e4 * rows.values / rows.each(depth.clamp_min(1)))
+        return rows.with_values(share * self.inverse_frequency.index_select(0, rows.indices))
 
 
 class CentredLogRatio(InputTransform):
@@ -155,9 +155,9 @@ class MethylationResidual(InputTransform):
         covered = coverage.values > 0
         if found is not None:
             covered = covered & rows.among(found)
-        residual = rows.values / coverage.values.clamp_min(1) - self.site_mean[rows.indices]
+        residual = rows.values / coverage.values.clamp_min(1) - self.site_mean.index_select(0, rows.indices)
         n_covered = coverage.with_values(covered.float()).sum().clamp_min(1)
-        return rows.with_values(torch.where(covered, residual, 0.0) * (self.n_features / n_covered)[rows.rows, 0])
+        return rows.with_values(torch.where(covered, residual, 0.0) * rows.each(self.n_features / n_covered))
 
 
 class Identity(InputTransform):
