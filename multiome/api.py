@@ -18,6 +18,7 @@ from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
+from multiome.data.survey import MAX_HELD_OUT, RUN, in_memory
 from multiome.errors import MultiomeError, check_seed, given_or_default
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
@@ -105,15 +106,17 @@ def fit(
     mention_few_cells(len(cells))
     spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
-    rows, held_out = split(observed, validation=train.validation, seed=seed)
+    near = {"run": RUN, "most": MAX_HELD_OUT} if cells.on_disk else {}
+    rows, held_out = split(observed, validation=train.validation, seed=seed, **near)
+    known, known_rows, checks = in_memory(cells, rows, held_out, seed=seed)
     vaes: list[MultiomeVAE] = []
     history = pd.DataFrame()
     for one in range(train.n_models):
         start = (seed + one) % 2**32
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(start)
-            vae = begin(spec, cells, rows, config, seed=start, balance=loss.balance, edges=edges)
-            told = optimise(vae, cells, rows, held_out, config=train, weights=loss, seed=start)
+            vae = begin(spec, known, known_rows, config, seed=start, balance=loss.balance, edges=edges)
+            told = optimise(vae, cells, rows, (known, checks), config=train, weights=loss, seed=start)
         if told.interrupted and vaes:
             mention_interrupted(len(vaes), train.n_models)
             break
@@ -122,7 +125,7 @@ def fit(
         if told.interrupted:
             break
     fitted = learn(
-        vaes, spec, config, cells, rows=rows, held_out=held_out, features_per_step=train.features_per_step,
+        vaes, spec, config, known, rows=known_rows, held_out=checks, features_per_step=train.features_per_step,
         graph=graph, edges=edges, seed=seed,
     )  # fmt: skip
     return Multiome(fitted, history)

@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from multiome.data.dataset import CellDataset
 from multiome.data.panels import HOW_TO_JOIN
 from multiome.data.spec import DataSpec
+from multiome.data.stored import StoredRows
+from multiome.data.survey import N_CELLS, in_runs
 from multiome.errors import MultiomeWarning, listed
 
 EXPECTED = 10.0
@@ -23,6 +25,8 @@ EXPECTED = 10.0
 def mention_zero_filled(key: str, cells: CellDataset, spec: DataSpec) -> None:
     """Warn where a batch has not one count of features that other batches have counts of."""
     there = np.flatnonzero(cells.observed(key))
+    if isinstance(cells.matrices[key].values, StoredRows):
+        there = in_runs(there, N_CELLS, np.random.default_rng(0))
     rows = cells.rows[key][there]
     names = np.asarray(spec.modalities[key].features)
     for i, covariate in enumerate(spec.covariates):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import anndata as ad
-import mudata as md
 import numpy as np
 import scipy.sparse as sp
 
@@ -24,14 +24,17 @@ from multiome.data.covariates import (
 from multiome.data.dataset import CellDataset
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_panels, depth_of, halve, read_matrix
+from multiome.data.opened import Data, opened
 from multiome.data.panels import Panels, depth_shares, describe
 from multiome.data.spec import DataSpec, ModalitySpec
-from multiome.errors import InvalidPairing, UnknownName, check_flag, listed
+from multiome.data.stored import StoredRows, stored
+from multiome.data.survey import from_survey, query_matrix, some_cells
+from multiome.errors import InvalidPairing, MultiomeWarning, UnknownName, check_flag, listed
 from multiome.modalities.base import Modality
 
 
 def prepare(
-    data: md.MuData | ad.AnnData,
+    data: Data,
     *,
     modalities: Mapping[str, Modality] | None,
     batch_key: str | Sequence[str] | None,
@@ -43,7 +46,7 @@ def prepare(
     ``joined`` are pairs of modalities that need not share cells, because a guidance graph joins their features.
     """
     check_flag("drop_empty", drop_empty)
-    cells = cells_of(data, next(iter(modalities), "rna") if isinstance(modalities, Mapping) else "rna")
+    cells = cells_of(opened(data), next(iter(modalities), "rna") if isinstance(modalities, Mapping) else "rna")
     chosen = resolve_modalities(list(cells.mods), modalities)
     cells = settled(cells, batch_key)
     cells = replace(cells, mods={k: cells.mods[k] for k in chosen}, rows={k: cells.rows[k] for k in chosen})
@@ -51,7 +54,11 @@ def prepare(
     cells = measured(cells)
     specs, matrices = {}, {}
     for key, modality in chosen.items():
-        specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
+        values = stored(key, cells.mods[key], modality.layer, modality.coverage_layer)
+        if values is None:
+            specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
+        else:
+            specs[key], matrices[key] = prepare_stored(key, cells.mods[key], values, modality, drop_empty=drop_empty)
     cells = measured(without_empty(cells, matrices))
     check_pairing(cells, joined)  # of what is left: rows of zeros pair nothing
     covariates = read_covariates(cells, batch_key)
@@ -150,6 +157,18 @@ def prepare_modality(
     return spec, Matrix(values, coverage, depth, found, empty, panels)
 
 
+def prepare_stored(
+    key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, *, drop_empty: bool
+) -> tuple[ModalitySpec, Matrix]:
+    """The same of a modality that stays on disk: the recipe is run on some of its cells."""
+    with warnings.catch_warnings():  # features that some cells lack may be in others: all are looked at below
+        warnings.filterwarnings("ignore", message=".*features are zero in every cell", category=MultiomeWarning)
+        draft, _ = prepare_modality(key, some_cells(adata, values), replace(modality, layer=None), drop_empty=True)
+    spec, matrix, n_unseen = from_survey(key, adata, values, modality, draft, drop_empty=drop_empty)
+    mention_unseen(key, n_unseen, adata.n_vars)
+    return spec, matrix
+
+
 def without_unmeasured(
     key: str, adata: ad.AnnData, values: sp.csr_matrix, panels: Panels
 ) -> tuple[ad.AnnData, sp.csr_matrix, Panels | None]:
@@ -173,7 +192,7 @@ def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batch
 
 
 def read_query(
-    data: md.MuData | ad.AnnData,
+    data: Data,
     spec: DataSpec,
     *,
     modality: str | None = None,
@@ -190,6 +209,7 @@ def read_query(
     """
     check_share("min_features", min_features)
     check_flag("drop_empty", drop_empty)
+    data = opened(data)
     if isinstance(data, ad.AnnData):
         key = spec.key(modality) if modality is not None else only_key(spec)
         cells, wanted = cells_of(data, key), {key: key}
@@ -212,10 +232,15 @@ def read_query(
         {key: cells.mods[theirs] for key, theirs in wanted.items()},
         {key: cells.rows[theirs] for key, theirs in wanted.items()},
     )
-    matrices = {
-        key: read_matrix(key, adata, spec.modalities[key], min_features=min_features, drop_empty=drop_empty)
-        for key, adata in view.mods.items()
-    }
+    matrices = {}
+    for key, adata in view.mods.items():
+        s = spec.modalities[key]
+        values = stored(key, adata, s.layer, s.coverage_layer)
+        matrices[key] = (
+            read_matrix(key, adata, s, min_features=min_features, drop_empty=drop_empty)
+            if values is None
+            else query_matrix(key, adata, values, s, min_features=min_features, drop_empty=drop_empty)
+        )
     return view, assemble(without_empty(view, matrices), spec, matrices, batches)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,25 +31,23 @@ class Cells:
         return self.rows[key] >= 0
 
 
-def cells_of(data: md.MuData | ad.AnnData, key: str | None = None) -> Cells:
-    """Read the obs map of a `MuData`, or take an `AnnData` as the one modality ``key``.
+def cells_of(data: md.MuData | ad.AnnData | Cells, key: str | None = None) -> Cells:
+    """Read the obs map of a `MuData`, or take an `AnnData` as the one modality ``key``; `Cells` are what they are.
 
     Raises
     ------
     InvalidPairing
         If names are duplicated, or the obs map is older than the modalities.
     """
+    if isinstance(data, Cells):
+        return data
     if isinstance(data, ad.AnnData):
         if key is None:
             raise TypeError("An AnnData holds one modality: say which, or pass a MuData.")
         check_unique(key, data)
         return Cells(data.obs_names, data.obs, {key: data}, {key: np.arange(data.n_obs)})
-    if isinstance(data, str | os.PathLike):
-        raise TypeError(
-            f"Expected a MuData or an AnnData, got the path {str(data)!r}; read it first, with mudata.read_h5mu."
-        )
     if not isinstance(data, md.MuData):
-        raise TypeError(f"Expected a MuData or an AnnData, got {type(data).__name__}.")
+        raise TypeError(f"Expected a MuData, an AnnData or the path of a file of either, got {type(data).__name__}.")
     if not data.mod:
         raise InvalidPairing("The MuData holds no modality.")
     for name, adata in data.mod.items():

@@ -10,12 +10,14 @@ import scipy.sparse as sp
 import torch
 
 from multiome.data.matrix import Matrix
+from multiome.data.panels import Panels
+from multiome.data.stored import StoredRows
 from multiome.types import Batch, SparseRows
 
 
 @dataclass(frozen=True)
 class CellDataset:
-    """All cells that a verb works on, in memory."""
+    """All cells that a verb works on; their values in memory, or on disk where they are many."""
 
     matrices: Mapping[str, Matrix]
     rows: Mapping[str, np.ndarray]
@@ -37,6 +39,30 @@ class CellDataset:
         return replace(
             self, rows={key: rows[index] for key, rows in self.rows.items()}, batch_index=self.batch_index[index]
         )
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the values of some modality are read from disk, a few cells at a time."""
+        return any(isinstance(matrix.values, StoredRows) for matrix in self.matrices.values())
+
+    def load(self, index: np.ndarray) -> CellDataset:
+        """Some of the cells, in this order, in memory; matrices hold only theirs."""
+        matrices, rows, exposure = {}, {}, {}
+        for key, matrix in self.matrices.items():
+            place = self.rows[key][index]
+            there = place >= 0
+            place = place[there]
+            matrices[key] = Matrix(
+                matrix.values[place],
+                None if matrix.coverage is None else matrix.coverage[place],
+                matrix.depth[place],
+                matrix.found,
+                matrix.empty[place],
+                None if matrix.panels is None else Panels(matrix.panels.measured, matrix.panels.member[place]),
+            )
+            rows[key] = np.where(there, np.cumsum(there) - 1, -1)
+            exposure[key] = self.exposure[key][place]
+        return CellDataset(matrices, rows, exposure, self.batch_index[index])
 
     def take(self, index: np.ndarray) -> Batch:
         """The minibatch of some cells."""
@@ -64,7 +90,7 @@ class CellDataset:
         )
 
 
-def pick(x: sp.csr_matrix, rows: np.ndarray) -> SparseRows:
+def pick(x: sp.csr_matrix | StoredRows, rows: np.ndarray) -> SparseRows:
     """CSR rows by index; an index of -1 is an empty row."""
     there = rows >= 0
     if there.all():

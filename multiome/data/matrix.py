@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
 from multiome.data.panels import Panels, check_panels, without_nan
 from multiome.data.spec import ModalitySpec
+from multiome.data.stored import StoredRows
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName, listed
 from multiome.modalities.atac import looks_like_cut_sites
 from multiome.modalities.base import Modality
@@ -31,7 +32,7 @@ OTHER_PANEL = (
 class Matrix:
     """Values of the cells that have one modality (cells x model features)."""
 
-    values: sp.csr_matrix
+    values: sp.csr_matrix | StoredRows
     coverage: sp.csr_matrix | None
     """Total calls, on the entries of ``values`` (methylation)."""
     depth: np.ndarray
@@ -178,8 +179,14 @@ def check_presence(key: str, values: sp.csr_matrix, likelihood: str) -> None:
 
 def as_fitted(key: str, values: sp.csr_matrix, spec: ModalitySpec) -> sp.csr_matrix:
     """Counts on the scale of the model: cut sites halved if training had those. Says so where they look different."""
+    mention_other_counts(key, values.data, spec)
+    return halve(values) if spec.halved else values
+
+
+def mention_other_counts(key: str, values: np.ndarray, spec: ModalitySpec) -> None:
+    """Say so where counts look like cut sites and training had fragments, or the reverse."""
     if spec.modality.name == "atac" and spec.likelihood == "Poisson":
-        small = values.data[(values.data >= 1) & (values.data <= 4)]
+        small = values[(values >= 1) & (values <= 4)]
         if len(small) >= MIN_TO_TELL and looks_like_cut_sites(small) != spec.halved:
             ours, theirs = ("cut sites", "fragments") if spec.halved else ("fragments", "cut sites")
             warnings.warn(
@@ -187,9 +194,23 @@ def as_fitted(key: str, values: sp.csr_matrix, spec: ModalitySpec) -> sp.csr_mat
                 f"{'rare' if spec.halved else 'the rule'}), so they are read as "
                 f"{'half' if spec.halved else 'twice'} of what was measured. Count them as for training.",
                 MultiomeWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
-    return halve(values) if spec.halved else values
+
+
+def places(key: str, adata: ad.AnnData, spec: ModalitySpec, *, min_features: float) -> tuple[np.ndarray, str]:
+    """The column of each of the model's features, -1 where the data lack it; and what to do where they lack many.
+
+    Raises
+    ------
+    SpecMismatch
+        If less than ``min_features`` of them are there.
+    """
+    place = adata.var_names.astype(str).get_indexer(list(spec.features))
+    missing = [spec.features[i] for i in np.flatnonzero(place < 0)]
+    advice = OTHER_PANEL.format(key=key) if spec.kind == PROTEIN.name else ""
+    check_found(key, int((place >= 0).sum()), spec.features, missing, min_features, advice=advice)
+    return place, advice
 
 
 def read_matrix(
@@ -205,11 +226,8 @@ def read_matrix(
         If the values do not suit the likelihood.
     """
     names = adata.var_names.astype(str)
-    place = names.get_indexer(list(spec.features))
+    place, advice = places(key, adata, spec, min_features=min_features)
     found = place >= 0
-    missing = [spec.features[i] for i in np.flatnonzero(~found)]
-    advice = OTHER_PANEL.format(key=key) if spec.kind == PROTEIN.name else ""
-    check_found(key, int(found.sum()), spec.features, missing, min_features, advice=advice)
     values, coverage, panels = checked_panels(key, adata, spec.modality, fitted=True)
     values = as_fitted(key, values, spec)
     check_presence(key, values, spec.likelihood)

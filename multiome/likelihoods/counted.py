@@ -41,10 +41,8 @@ def counted(value: Tensor | SparseRows, shape: torch.Size) -> tuple[Tensor, Tens
         return (places, value.values) if there.all() else (places[there], value.values[there])
     value = value.expand(shape)
     mask = (value > 0).reshape(-1)
-    if mask.device.type == "cpu":  # several times as fast as torch's own on one core
-        places = torch.from_numpy(np.flatnonzero(mask.numpy()))
-    else:
-        places = mask.nonzero()[:, 0]
+    # NumPy's is several times as fast as torch's own on one core
+    places = torch.from_numpy(np.flatnonzero(mask.numpy())) if mask.device.type == "cpu" else mask.nonzero()[:, 0]
     return places, value.take(places)
 
 

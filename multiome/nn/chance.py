@@ -13,7 +13,7 @@ BITS = 16
 """Random bits behind each chance, so that probabilities are exact to 1 in 65,536."""
 
 
-def chance(shape: Sequence[int], probability: float, *, device: torch.device | None = None) -> Bool[Tensor, "..."]:
+def chance(shape: Sequence[int], probability: float, *, device: torch.device | None = None) -> Bool[Tensor, ...]:
     """True with this probability, in every place for itself.
 
     On a CPU torch takes several times as long to draw a uniform number, or a Bernoulli variable, as these few bits.

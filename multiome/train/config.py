@@ -10,13 +10,13 @@ import torch
 
 from multiome.errors import MultiomeError, check_flag, check_probability, is_number, keep_whole, unknown
 
-MAX_EPOCHS = 45
+MAX_EPOCHS = 36
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
 FEW_STEPS = 100
 """Steps on fewer than `FEW_CELLS` cells, none of which can be held out to tell when to stop."""
 FEW_CELLS = 200
 MIN_STEPS = 1500
-"""Steps that small data get by more passes than 45."""
+"""Steps that small data get by more passes than 36."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
 
@@ -33,14 +33,14 @@ class TrainConfig:
     """Optimisation; the defaults were chosen on training cells of real data sets (see the benchmarks page)."""
 
     max_epochs: int | None = None
-    """Passes over the training cells, at most; by default 45, or on small data as many as give ``min_steps``."""
+    """Passes over the training cells, at most; by default 36, or on small data as many as give ``min_steps``."""
     min_steps: int | None = None
-    """Optimiser steps that small data get by more passes than 45; not used where ``max_epochs`` is given. By default
+    """Optimiser steps that small data get by more passes than 36; not used where ``max_epochs`` is given. By default
     1,500, and 100 in all on fewer than 200 cells, of which too few could be held out to tell when to stop."""
     batch_size: int = 256
     """Cells per step."""
     learning_rate: float = 2e-3
-    """Peak learning rate of AdamW."""
+    """Peak learning rate of AdamW, from which it falls in a line to almost 0 over the planned steps."""
     weight_decay: float = 1e-2
     """Decoupled weight decay."""
     patience: int = 10

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, Sampler
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from multiome.data.dataset import CellDataset
+from multiome.data.survey import RUN
 from multiome.types import Batch
+
+BUFFERED = 32
+"""Minibatches' worth of cells on disk that are read, and mixed, at a time."""
 
 
 class RowBlocks(Sampler[np.ndarray]):
@@ -38,6 +45,53 @@ class TakeBatches(Dataset[Batch]):
         return self.cells.take(rows)
 
 
+class Streamed(IterableDataset[Batch]):
+    """Minibatches of cells on disk: runs of neighbours in random order, mixed within what is read at a time.
+
+    While some cells are trained on, the next ones are read in the background.
+    """
+
+    def __init__(self, cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int) -> None:
+        self.cells, self.rows = cells, np.sort(rows)
+        self.batch_size = min(batch_size, len(rows))
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return sum(self.n_batches(part) for part in self.parts(np.arange(self.n_runs)))
+
+    def n_batches(self, runs: np.ndarray) -> int:
+        """Minibatches that so many runs make, whichever they are."""
+        return max(len(runs) * RUN // self.batch_size, 1)
+
+    @property
+    def n_runs(self) -> int:
+        """Runs of neighbours among the rows."""
+        return -(-len(self.rows) // RUN)
+
+    def parts(self, order: np.ndarray) -> list[np.ndarray]:
+        """Runs that are read at a time: as many cells each as can be, but for the last one's short run."""
+        return np.array_split(order, max(round(self.n_runs * RUN / (BUFFERED * self.batch_size)), 1))
+
+    def __iter__(self) -> Iterator[Batch]:
+        with ThreadPoolExecutor(1) as ahead:
+            parts = self.parts(self.rng.permutation(self.n_runs))
+            coming = ahead.submit(self.read, parts[0])
+            for i in range(len(parts)):
+                index, loaded = coming.result()
+                if i + 1 < len(parts):
+                    coming = ahead.submit(self.read, parts[i + 1])
+                for chosen in np.array_split(self.rng.permutation(len(index)), self.n_batches(parts[i])):
+                    yield replace(loaded.take(chosen), index=torch.from_numpy(index[chosen]))
+
+    def read(self, runs: np.ndarray) -> tuple[np.ndarray, CellDataset]:
+        """The cells of some runs, in memory."""
+        place = (np.sort(runs)[:, None] * RUN + np.arange(RUN)).ravel()
+        index = self.rows[place[place < len(self.rows)]]
+        return index, self.cells.load(index)
+
+
 def loader(cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int | None = None) -> DataLoader[Batch]:
     """Minibatches of some rows; in order without a seed."""
+    if cells.on_disk and seed is not None:
+        return DataLoader(Streamed(cells, rows, batch_size, seed=seed), batch_size=None)
     return DataLoader(TakeBatches(cells), sampler=RowBlocks(rows, batch_size, seed=seed), batch_size=None)

@@ -23,8 +23,8 @@ from multiome.train.task import ALIGN_FULLY, IntegrationTask
 
 BURN_IN = 100
 """Steps before the score of held-out cells counts."""
-MAX_CHECKS = 100
-"""Held-out cells are scored every epoch, or less often where there are more epochs than this."""
+MAX_CHECKS = 24
+"""Held-out cells are scored after every epoch, or less often where there are more epochs than this."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,19 @@ def train(
     vae: MultiomeVAE,
     cells: CellDataset,
     rows: np.ndarray,
-    held_out: np.ndarray,
+    checks: tuple[CellDataset, np.ndarray],
     *,
     config: TrainConfig,
     weights: LossWeights,
     seed: int,
 ) -> Trained:
-    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``."""
+    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``.
+
+    ``checks`` are the held-out cells: rows of a data set that is in memory.
+    """
+    held_out = checks[1]
     batches = loader(cells, rows, config.batch_size, seed=seed)
-    steps_per_epoch = len(batches.sampler)  # type: ignore[arg-type]
+    steps_per_epoch = len(batches)
     n_epochs = config.n_epochs(steps_per_epoch, n_cells=len(rows), n_held_out=len(held_out))
     n_paired = int((np.sum([cells.observed(key)[rows] for key in cells.matrices], axis=0) > 1).sum())
     apart = [] if vae.graph is None else apart_in({k: cells.observed(k) for k in cells.matrices})
@@ -69,11 +73,11 @@ def train(
             enable_checkpointing=False,
             enable_progress_bar=config.progress_bar,
             enable_model_summary=False,
-            check_val_every_n_epoch=max(1, n_epochs // MAX_CHECKS),
+            check_val_every_n_epoch=-(-n_epochs // MAX_CHECKS),
             num_sanity_val_steps=0,
         )
         try:
-            trainer.fit(task, batches, loader(cells, held_out, 1024) if len(held_out) else None)
+            trainer.fit(task, batches, loader(*checks, 1024) if len(held_out) else None)
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning would take a whole notebook with it
                 raise KeyboardInterrupt from stop

@@ -24,6 +24,8 @@ from multiome.types import Batch, Latent
 ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
 """Shares of the planned steps between which the alignment of cells without a partner sets in: drawn together sooner,
 while the guidance graph has not yet told which state is which, cell types are matched at random."""
+WARM_UP, LAST_RATE = 50, 0.02
+"""Steps until the learning rate is at its peak, and the share of the peak that is left at the last planned step."""
 SHARE_EVERY = 10
 """Steps after which encoders see the feature embeddings that the guidance graph has come to make."""
 
@@ -182,5 +184,10 @@ class IntegrationTask(pl.LightningModule):
         optimiser = torch.optim.AdamW(
             self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
-        warm_up = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / 50))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
+        rate = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def rate(self, step: int) -> float:
+        """Share of the peak learning rate: up over the first steps, then down in a line over all that are planned."""
+        left = max(1 - step / self.n_steps, 0.0)
+        return min(1.0, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * left)

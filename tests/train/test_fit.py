@@ -169,7 +169,7 @@ def test_max_epochs_is_the_most_however_few_the_steps(quick_fit, small, min_step
     assert table["epoch"].nunique() == 3
 
 
-@pytest.mark.parametrize(("given", "n_epochs"), [({}, 45), ({"min_steps": 91}, 46), ({"max_epochs": 7}, 7)])
+@pytest.mark.parametrize(("given", "n_epochs"), [({}, 36), ({"min_steps": 73}, 37), ({"max_epochs": 7}, 7)])
 def test_small_data_get_more_epochs_unless_the_user_says_how_many(given, n_epochs):
     config = mo.TrainConfig(**{"min_steps": 1} | given)
     assert config.n_epochs(steps_per_epoch=2, n_cells=500, n_held_out=20) == n_epochs
@@ -177,7 +177,7 @@ def test_small_data_get_more_epochs_unless_the_user_says_how_many(given, n_epoch
 
 def test_the_built_in_number_of_epochs():
     assert mo.TrainConfig().n_epochs(steps_per_epoch=1, n_cells=200, n_held_out=20) == 1500
-    assert mo.TrainConfig().n_epochs(steps_per_epoch=1000, n_cells=250_000, n_held_out=20) == 45
+    assert mo.TrainConfig().n_epochs(steps_per_epoch=1000, n_cells=250_000, n_held_out=20) == 36
 
 
 def test_where_nothing_tells_when_to_stop_training_is_short():

@@ -1,0 +1,98 @@
+"""Data by the path of their file: annotation is read, values stay on disk until they are needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import h5py
+import mudata as md
+import numpy as np
+import pandas as pd
+import zarr
+
+from multiome.data.cells import Cells, check_unique
+from multiome.errors import InvalidPairing, MultiomeError, listed
+
+Data = md.MuData | ad.AnnData | str | os.PathLike
+"""What verbs work on: data at hand, or the path of a .h5mu, .h5ad or .zarr."""
+
+
+def opened(data: Any) -> Any:
+    """What a path leads to, an `AnnData` or the `Cells` of a `MuData`; anything else as it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    MultiomeError
+        If it is no .h5mu, .h5ad or .zarr of either.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return data
+    path = Path(data)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    root = root_of(path)
+    try:
+        if "mod" in root:
+            return whole(root)
+        if {"obs", "var"} <= set(root):
+            return one(root)
+    except MultiomeError:
+        raise
+    except Exception as error:
+        raise MultiomeError(f"{str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
+    raise MultiomeError(f"{str(path)!r} holds {listed(root)} at its top; expected a MuData ('mod') or an AnnData.")
+
+
+def root_of(path: Path) -> h5py.File | zarr.Group:
+    """The file's top group."""
+    try:
+        if path.is_dir():
+            return zarr.open_group(path, mode="r")
+        return h5py.File(path, "r")
+    except Exception as error:
+        raise MultiomeError(
+            f"{str(path)!r} is no whole .h5mu, .h5ad or .zarr ({type(error).__name__}: {error})."
+        ) from error
+
+
+def one(group: Any) -> ad.AnnData:
+    """One modality, its matrices on disk."""
+    obs, var = ad.io.read_elem(group["obs"]), ad.io.read_elem(group["var"])
+    adata = ad.AnnData(values(group["X"]) if "X" in group else None, obs=obs, var=var)
+    for name in group.get("layers", {}):
+        adata.layers[name] = values(group["layers"][name])
+    return adata
+
+
+def values(element: Any) -> Any:
+    """A matrix that is read when it is indexed."""
+    kind = element.attrs.get("encoding-type", "array")
+    return ad.io.sparse_dataset(element) if kind in ("csr_matrix", "csc_matrix") else element
+
+
+def whole(root: Any) -> Cells:
+    """All modalities, and which cell is which row of each, as the file says."""
+    names = np.asarray(root["mod"].attrs.get("mod-order", sorted(root["mod"]))).tolist()
+    mods = {name: one(root["mod"][name]) for name in names}
+    if not mods:
+        raise InvalidPairing("The MuData holds no modality.")
+    if int(root.attrs.get("axis", 0)) != 0:
+        raise InvalidPairing("The MuData was made with axis=1; make it again with MuData(mdata.mod).")
+    obs: pd.DataFrame = ad.io.read_elem(root["obs"])
+    if obs.index.has_duplicates:
+        raise InvalidPairing("obs_names of the MuData are not unique; pairing would be arbitrary.")
+    rows = {}
+    for name, adata in mods.items():
+        check_unique(name, adata)
+        rows[name] = adata.obs_names.get_indexer(obs.index).astype(np.int64)
+        if (rows[name] >= 0).sum() != adata.n_obs:
+            raise InvalidPairing(
+                f"{name!r} has {adata.n_obs:,} cells but the MuData knows {(rows[name] >= 0).sum():,} of them; "
+                "read it, call mdata.update() and write it again."
+            )
+    return Cells(obs.index, obs, mods, rows)

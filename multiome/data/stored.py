@@ -1,0 +1,151 @@
+"""Values that stay on disk: a few rows at a time, as CSR in the model's feature order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import anndata as ad
+import h5py
+import numpy as np
+import scipy.sparse as sp
+import zarr
+from anndata.abc import CSCDataset, CSRDataset
+from jaxtyping import Int
+
+from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
+
+MAX_IN_MEMORY = 20_000
+"""Cells of a modality on disk that are read into memory as a whole; of more, a few at a time are."""
+BLOCK = 4_096
+"""Rows that one pass over all of them reads at a time."""
+GAP = 16
+"""Rows that are read, and not used, rather than read anew behind them."""
+
+
+class StoredRows:
+    """Rows of a matrix on disk, CSR or dense, by their index; nothing is kept of what was read.
+
+    Parameters
+    ----------
+    x
+        What `anndata` shows of a matrix in an open file.
+    place
+        The model's column of every stored one, -1 where it is not used; by default all of them in their order.
+    n_columns
+        Columns of the model.
+    halved
+        Whether values are halved and rounded up (cut sites to fragments).
+    """
+
+    def __init__(
+        self,
+        x: CSRDataset | h5py.Dataset | zarr.Array,
+        *,
+        place: Int[np.ndarray, " stored"] | None = None,
+        n_columns: int | None = None,
+        halved: bool = False,
+    ) -> None:
+        self.x, self.place, self.halved = x, place, halved
+        self.shape = (int(x.shape[0]), int(x.shape[1]) if n_columns is None else n_columns)
+        self.parts: tuple[Any, Any] | None = None
+        if isinstance(x, CSRDataset):
+            self.indptr = np.asarray(x.group["indptr"][:], dtype=np.int64)
+            self.parts = x.group["data"], x.group["indices"]
+
+    def shown(self, place: Int[np.ndarray, " stored"], n_columns: int, *, halved: bool) -> StoredRows:
+        """The same rows with some of the columns."""
+        return StoredRows(self.x, place=place, n_columns=n_columns, halved=halved)
+
+    def __getitem__(self, rows: Int[np.ndarray, " some"]) -> sp.csr_matrix:
+        """Some rows, in any order."""
+        rows = np.asarray(rows)
+        if not len(rows):
+            return sp.csr_matrix((0, self.shape[1]), dtype=np.float32)
+        order = np.argsort(rows, kind="stable")
+        wanted = rows[order]
+        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > GAP) + 1)
+        parts = [self.between(int(run[0]), int(run[-1]) + 1, run) for run in runs]
+        found = parts[0] if len(parts) == 1 else sp.csr_matrix(sp.vstack(parts, format="csr"))
+        if np.array_equal(wanted, rows):
+            return found
+        back = np.empty(len(order), dtype=np.int64)
+        back[order] = np.arange(len(order))
+        return found[back]
+
+    def between(self, start: int, stop: int, run: Int[np.ndarray, " some"]) -> sp.csr_matrix:
+        """Rows between two, of which only some are wanted."""
+        x = self.read(start, stop)
+        return x if len(run) == stop - start and (np.diff(run) == 1).all() else x[run - start]
+
+    def read(self, start: int, stop: int) -> sp.csr_matrix:
+        """The rows from one to before another."""
+        if self.parts is None:
+            x = sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32))
+        else:
+            low, high = int(self.indptr[start]), int(self.indptr[stop])
+            data, indices = (np.asarray(part[low:high]) for part in self.parts)
+            with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so by the checks
+                data = data.astype(np.float32, copy=False)
+            indptr = self.indptr[start : stop + 1] - low
+            x = sp.csr_matrix((data, indices, indptr), shape=(stop - start, int(self.x.shape[1])))
+            x.sum_duplicates()
+        if self.place is not None:
+            x = placed(x, self.place, self.shape[1])
+        if self.halved:
+            x.data = np.ceil(x.data / 2)
+        return x
+
+    def blocks(self) -> Iterator[tuple[slice, sp.csr_matrix]]:
+        """All rows, some at a time."""
+        for start in range(0, self.shape[0], BLOCK):
+            stop = min(start + BLOCK, self.shape[0])
+            yield slice(start, stop), self.read(start, stop)
+
+
+def placed(x: sp.csr_matrix, place: Int[np.ndarray, " stored"], n_columns: int) -> sp.csr_matrix:
+    """The columns that are used, at their new places."""
+    column = place[x.indices]
+    kept = column >= 0
+    if kept.all():
+        x = sp.csr_matrix((x.data, column, x.indptr), shape=(x.shape[0], n_columns))
+    else:
+        before = np.concatenate([[0], np.cumsum(kept)])
+        x = sp.csr_matrix((x.data[kept], column[kept], before[x.indptr]), shape=(x.shape[0], n_columns))
+    x.sort_indices()
+    return x
+
+
+def stored(key: str, adata: ad.AnnData, layer: str | None, coverage_layer: str | None) -> StoredRows | None:
+    """The layer, or ``.X``, where it lies on disk and has too many rows for memory.
+
+    DNA methylation, which has a coverage beside it, is read into memory all the same, and that is said.
+
+    Raises
+    ------
+    MultiomeError
+        If it is stored by column.
+    InvalidCounts
+        If it holds no numbers.
+    """
+    if adata.n_obs <= MAX_IN_MEMORY:
+        return None
+    x = adata.X if layer is None else adata.layers.get(layer)
+    if isinstance(x, CSCDataset):
+        raise MultiomeError(
+            f"{key!r} is stored by column (CSC), so that no cell can be read without all others. Write it by row once: "
+            "adata.X = adata.X.to_memory().tocsr(), then adata.write_h5ad(...)."
+        )
+    if not isinstance(x, CSRDataset | h5py.Dataset | zarr.Array):
+        return None
+    if x.dtype.kind not in "buif":
+        raise InvalidCounts(f"{key!r} must hold numbers, but its dtype is {x.dtype}.")
+    if coverage_layer is not None:
+        warnings.warn(
+            f"{key!r}: DNA methylation is read into memory as a whole, all {adata.n_obs:,} cells of it.",
+            MultiomeWarning,
+            stacklevel=4,
+        )
+        return None
+    return StoredRows(x)
