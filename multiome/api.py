@@ -16,6 +16,7 @@ from jaxtyping import Float
 from multiome.data.build import prepare
 from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
+from multiome.data.opened import Data
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
 from multiome.data.survey import MAX_HELD_OUT, RUN, in_memory
@@ -44,7 +45,7 @@ from multiome.train.loop import train as optimise
 
 
 def fit(
-    mdata: md.MuData | ad.AnnData,
+    mdata: Data,
     *,
     graph: GuidanceGraph | None = None,
     batch_key: str | Sequence[str] | None = None,
@@ -211,7 +212,7 @@ class Multiome:
 
     def embed(
         self,
-        data: md.MuData | ad.AnnData,
+        data: Data,
         *,
         modality: str | None = None,
         min_features: float = 0.5,
@@ -241,7 +242,7 @@ class Multiome:
 
     def novelty(
         self,
-        data: md.MuData | ad.AnnData,
+        data: Data,
         *,
         modality: str | None = None,
         min_features: float = 0.5,
@@ -275,7 +276,7 @@ class Multiome:
 
     def translate(
         self,
-        data: md.MuData | ad.AnnData,
+        data: Data,
         *,
         source: str,
         target: str,
@@ -331,7 +332,7 @@ class Multiome:
 
     def impute(
         self,
-        data: md.MuData | ad.AnnData,
+        data: Data,
         target: str,
         *,
         scale: str | None = None,
@@ -368,7 +369,7 @@ class Multiome:
 
     def denoise(
         self,
-        data: md.MuData | ad.AnnData,
+        data: Data,
         modality: str,
         *,
         scale: str | None = None,

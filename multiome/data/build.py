@@ -163,7 +163,8 @@ def prepare_stored(
     """The same of a modality that stays on disk: the recipe is run on some of its cells."""
     with warnings.catch_warnings():  # features that some cells lack may be in others: all are looked at below
         warnings.filterwarnings("ignore", message=".*features are zero in every cell", category=MultiomeWarning)
-        draft, _ = prepare_modality(key, some_cells(adata, values), replace(modality, layer=None), drop_empty=True)
+        some = some_cells(key, adata, values, modality)
+        draft, _ = prepare_modality(key, some, replace(modality, layer=None), drop_empty=True)
     spec, matrix, n_unseen = from_survey(key, adata, values, modality, draft, drop_empty=drop_empty)
     mention_unseen(key, n_unseen, adata.n_vars)
     return spec, matrix
@@ -192,7 +193,7 @@ def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batch
 
 
 def read_query(
-    data: Data,
+    data: Data | Cells,
     spec: DataSpec,
     *,
     modality: str | None = None,

@@ -37,10 +37,12 @@ def in_runs(
     return rows[np.sort(place[place < len(rows)])[:n]]
 
 
-def some_cells(adata: ad.AnnData, values: StoredRows, *, seed: int = 0) -> ad.AnnData:
+def some_cells(key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, *, seed: int = 0) -> ad.AnnData:
     """Some cells of a modality on disk, in memory, their values in ``.X``."""
     rows = in_runs(np.arange(adata.n_obs), N_CELLS, np.random.default_rng(seed))
-    return ad.AnnData(values[rows], obs=pd.DataFrame(index=adata.obs_names[rows]), var=adata.var)
+    x = values[rows]
+    no_panels(key, x.data, modality)
+    return ad.AnnData(x, obs=pd.DataFrame(index=adata.obs_names[rows]), var=adata.var)
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,7 @@ def survey(
     depth, recorded = np.zeros(n_cells, dtype=np.float32), np.zeros(n_cells, dtype=np.float32)
     layers = list(adata.layers)
     for rows, x in values.blocks():
-        if modality.takes_panels and np.isnan(x.data).any():
-            raise InvalidCounts(
-                f"{key!r} holds NaN. Where it says which proteins a cell was not measured in, the modality must be in "
-                f"memory: mdata.mod[{key!r}] = mdata[{key!r}].to_memory()."
-            )
+        no_panels(key, x.data, modality)
         check_values(
             key, x, adata.obs_names[rows], adata.var_names, is_count=modality.is_count, layers=layers,
             layer=modality.layer, has_raw=adata.raw is not None, advice=advice,
@@ -96,6 +94,15 @@ def survey(
         total += np.asarray(x.sum(0)).ravel()
         depth[rows], recorded[rows] = x @ weight.astype(np.float32), x @ used.astype(np.float32)
     return Survey(total, seen, depth, recorded)
+
+
+def no_panels(key: str, data: np.ndarray, modality: Modality) -> None:
+    """Different antibody panels are told apart in memory only."""
+    if modality.takes_panels and np.isnan(data).any():
+        raise InvalidCounts(
+            f"{key!r} holds NaN. Where it says which proteins a cell was not measured in, the modality must be in "
+            f"memory: mdata.mod[{key!r}] = mdata[{key!r}].to_memory()."
+        )
 
 
 def from_survey(

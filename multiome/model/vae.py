@@ -6,6 +6,7 @@ Letters: z latent state, h trunk output, x_m values of modality m, l_m exposure 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -125,7 +126,8 @@ class MultiomeVAE(nn.Module):
             # a minibatch stands for all cells, however many of its cells have the assay
             every, these = poutine.scale(scale=self.n_cells / len(batch)), pyro.plate(f"cell of {key}", len(x))
             with every, these, poutine.scale(scale=share * self.weights[key]):
-                pyro.sample(key, p.to_event(1), obs=channel.likelihood.recorded(x, features))
+                recorded: Any = channel.likelihood.recorded(x, features)  # Pyro only hands it to `log_prob`
+                pyro.sample(key, p.to_event(1), obs=recorded)
 
     def hidden(self, z: Float[Tensor, "cell latent"], batch: Batch) -> Float[Tensor, "cell hidden"]:
         """What all decoders share, at given latent states in the cells' experimental batches."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anndata as ad
-import mudata as md
 import numpy as np
 import pandas as pd
 
@@ -13,6 +12,7 @@ from multiome.data.build import read_query
 from multiome.data.cells import Cells
 from multiome.data.covariates import fixed_batch_index
 from multiome.data.dataset import CellDataset
+from multiome.data.opened import Data, opened
 from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
@@ -25,7 +25,7 @@ from multiome.predict.unlike import unlike_columns
 
 def ask(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     target: str,
     *,
     source: str | None,
@@ -39,6 +39,7 @@ def ask(
     spec = fitted.spec
     target_key = spec.key(target)
     wanted = wanted_features(spec, target_key, features)
+    data = opened(data)
     if isinstance(data, ad.AnnData) and source is None:
         source = guess_source(data, fitted, target_key)
     if source is not None and spec.key(source) == target_key:
@@ -72,7 +73,7 @@ def batches_of(spec: DataSpec, target: str, cells: CellDataset, batch: str | int
 
 def ask_own(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     modality: str,
     *,
     features: Sequence[str] | None,
@@ -85,6 +86,7 @@ def ask_own(
     spec = fitted.spec
     key = spec.key(modality)
     wanted = wanted_features(spec, key, features)
+    data = opened(data)
     only = key if isinstance(data, ad.AnnData) else None
     view, cells = read_query(data, spec, modality=only, min_features=min_features, drop_empty=drop_empty)
     if key not in cells.matrices:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import anndata as ad
-import mudata as md
 import numpy as np
 
+from multiome.data.opened import Data
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask_own
 from multiome.predict.fitted import Fitted
@@ -17,7 +16,7 @@ from multiome.predict.prediction import Prediction
 
 def denoise(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     modality: str,
     *,
     scale: str | None = None,

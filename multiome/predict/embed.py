@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
-import anndata as ad
-import mudata as md
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -14,6 +12,7 @@ from torch.distributions import Normal
 
 from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
+from multiome.data.opened import Data
 from multiome.errors import MultiomeWarning, listed
 from multiome.predict.fitted import Fitted
 from multiome.types import Batch
@@ -56,7 +55,7 @@ def warn_unmeasured(names: np.ndarray, keys: list[str]) -> None:
 @torch.no_grad()
 def embed(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     *,
     modality: str | None = None,
     min_features: float = 0.5,

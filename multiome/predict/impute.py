@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-import anndata as ad
-import mudata as md
 import numpy as np
 import torch
 
+from multiome.data.opened import Data
 from multiome.errors import MultiomeError, check_seed, check_whole
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask
@@ -26,7 +25,7 @@ MAX_BYTES = 4 * 2**30
 
 def impute(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     target: str,
     *,
     scale: str | None = None,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anndata as ad
-import mudata as md
 import numpy as np
 import torch
 
+from multiome.data.opened import Data
 from multiome.errors import check_seed
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask
@@ -24,7 +24,7 @@ N_STATES = 8
 
 def translate(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     *,
     source: str,
     target: str,

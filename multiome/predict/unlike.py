@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-import anndata as ad
-import mudata as md
 import numpy as np
 import pandas as pd
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
+from multiome.data.opened import Data
 from multiome.errors import MultiomeError, MultiomeWarning, listed
 from multiome.nn.fusion import product_of_experts
 from multiome.predict.embed import blocks, posterior
@@ -136,7 +135,7 @@ def both_known(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def novelty(
     fitted: Fitted,
-    data: md.MuData | ad.AnnData,
+    data: Data,
     *,
     modality: str | None = None,
     min_features: float = 0.5,

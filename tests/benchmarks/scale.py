@@ -57,13 +57,13 @@ class Sink:
 
     def __init__(self, group: Any, n_cells: int, n_features: int, compression: str | None) -> None:
         self.x = group.create_group("X")
-        self.x.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [n_cells, n_features]})
+        self.x.attrs.update(
+            {"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [n_cells, n_features]}
+        )
         self.is_h5 = isinstance(group, h5py.Group)
         for name, dtype in (("data", "f4"), ("indices", "i4")):
             if self.is_h5:
-                self.x.create_dataset(
-                    name, (0,), dtype, maxshape=(None,), chunks=(CHUNK,), compression=compression
-                )
+                self.x.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(CHUNK,), compression=compression)
             else:
                 more = {"compressors": None} if compression is None else {}
                 self.x.create_array(name, shape=(0,), chunks=(CHUNK,), dtype=dtype, **more)
@@ -160,7 +160,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale", description=__doc__)
     parser.add_argument("--cells", type=int, nargs="+", default=list(CELLS))
     parser.add_argument("--suffix", default=".h5mu", choices=[".h5mu", ".zarr"])
-    parser.add_argument("--compression", default=None, help="of what is written: lzf or gzip (.h5mu); any (.zarr): blosc")
+    parser.add_argument(
+        "--compression", default=None, help="of what is written: lzf or gzip (.h5mu); any (.zarr): blosc"
+    )
     parser.add_argument("--one", type=Path, help="measure this file, and print JSON")
     parser.add_argument("--in-memory", action="store_true", help="read the file as a whole first")
     given = parser.parse_args(argv)
@@ -174,7 +176,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             simulate(path, n_cells, compression=given.compression)
         more = ["--in-memory"] if given.in_memory else []
         command = [sys.executable, "-m", "tests.benchmarks.scale", "--one", str(path), *more]
-        print(path.name, subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip())
+        print(
+            path.name,
+            subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip(),
+        )
 
 
 if __name__ == "__main__":

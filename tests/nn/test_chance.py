@@ -10,7 +10,8 @@ from multiome.nn.chance import Dropout, chance
 def test_as_likely_as_said(probability):
     torch.manual_seed(0)
     found = chance((101, 997), probability)
-    assert found.shape == (101, 997) and found.dtype == torch.bool
+    assert found.shape == (101, 997)
+    assert found.dtype == torch.bool
     assert float(found.float().mean()) == pytest.approx(probability, abs=0.005)
 
 

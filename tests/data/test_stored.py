@@ -1,0 +1,103 @@
+"""Rows that stay on disk are the rows of the matrix, whatever its form and whichever are asked for."""
+
+import anndata as ad
+import h5py
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import zarr
+
+from multiome.data import stored
+from multiome.data.opened import values
+from multiome.data.stored import StoredRows
+from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
+
+X = sp.random(90, 23, density=0.3, format="csr", random_state=0, dtype=np.float32)
+X.data = np.ceil(X.data * 9)
+
+
+@pytest.fixture(params=["h5", "zarr"])
+def root(request, tmp_path):
+    if request.param == "zarr":
+        return zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=2)
+    return h5py.File(tmp_path / "x.h5", "w")
+
+
+@pytest.fixture(params=[sp.csr_matrix, np.asarray], ids=["csr", "dense"])
+def rows(request, root, monkeypatch):
+    monkeypatch.setattr(stored, "BLOCK", 13)
+    ad.io.write_elem(root, "X", X if request.param is sp.csr_matrix else X.toarray())
+    return StoredRows(values(root["X"]))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [np.arange(90), np.array([3]), np.array([], dtype=int), np.array([80, 2, 3, 4, 41, 89, 0]), np.array([7, 7, 5])],
+)
+def test_rows_in_any_order(rows, wanted):
+    found = rows[wanted]
+    assert isinstance(found, sp.csr_matrix)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found.toarray(), X[wanted].toarray())
+
+
+def test_one_pass_over_all(rows):
+    parts = list(rows.blocks())
+    assert [part.start for part, _ in parts] == list(range(0, 90, 13))
+    np.testing.assert_array_equal(sp.vstack([x for _, x in parts]).toarray(), X.toarray())
+
+
+def test_columns_in_the_models_order_and_halved(rows):
+    wanted = np.array([7, 0, 22, 3])
+    place = np.full(23, -1)
+    place[wanted] = np.arange(4)
+    shown = rows.shown(place, 5, halved=True)  # the model has a fifth, which the data lack
+    expected = np.column_stack([np.ceil(X.toarray()[:, wanted] / 2), np.zeros(90)])
+    assert shown.shape == (90, 5)
+    np.testing.assert_array_equal(shown[np.array([9, 4, 50])].toarray(), expected[[9, 4, 50]])
+    assert shown[np.arange(90)].has_sorted_indices
+
+
+def test_doubled_entries_are_summed(root):
+    group = root.create_group("X")
+    group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [1, 3]})
+    for name, array in (
+        ("data", np.ones(3, "f4")),
+        ("indices", np.array([2, 0, 2], "i4")),
+        ("indptr", np.array([0, 3])),
+    ):
+        ad.io.write_elem(group, name, array)
+    np.testing.assert_array_equal(StoredRows(values(root["X"]))[np.array([0])].toarray(), [[1, 0, 2]])
+
+
+def table(x, **layers):
+    return ad.AnnData(x, layers=layers)
+
+
+def test_only_what_is_on_disk_and_large_stays_there(root, monkeypatch):
+    ad.io.write_elem(root, "X", X)
+    on_disk = table(values(root["X"]))
+    assert stored.stored("rna", on_disk, None, None) is None
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 89)
+    assert stored.stored("rna", on_disk, None, None).shape == X.shape
+    assert stored.stored("rna", table(X), None, None) is None
+    assert stored.stored("rna", table(None, counts=values(root["X"])), "counts", None).shape == X.shape
+    with pytest.warns(MultiomeWarning, match="'met': DNA methylation is read into memory as a whole, all 90 cells"):
+        assert stored.stored("met", on_disk, None, "coverage") is None
+
+
+def test_stored_by_column(root, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 89)
+    ad.io.write_elem(root, "X", X.tocsc())
+    with pytest.raises(MultiomeError, match=r"'atac' is stored by column \(CSC\).*tocsr\(\)"):
+        stored.stored("atac", table(values(root["X"])), None, None)
+
+
+def test_no_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 1)
+    file = h5py.File(tmp_path / "x.h5", "w")
+    file["X"] = np.array([[1, 2], [3, 4]], dtype=complex)
+    adata = table(np.zeros((2, 2)))
+    adata.layers["odd"] = file["X"]
+    with pytest.raises(InvalidCounts, match="'rna' must hold numbers, but its dtype is complex128"):
+        stored.stored("rna", adata, "odd", None)

@@ -1,0 +1,202 @@
+"""Cells that stay on disk: fitted and shown a few at a time, with the results of cells in memory."""
+
+import mudata as md
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import multiome as mo
+from multiome.data import stored, survey
+from multiome.data.build import prepare
+from multiome.data.split import split
+from multiome.errors import InvalidCounts, MultiomeWarning
+from multiome.train import datamodule
+
+CONFIG = mo.ModelConfig(n_latent=6, n_hidden=16, n_features_latent=8, n_batch_latent=2)
+
+
+@pytest.fixture(autouse=True)
+def _few_in_memory(monkeypatch):
+    """Data of more than 50 cells stay on disk, of which recipes see 64, and 16 are read from one place."""
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
+    monkeypatch.setattr(stored, "BLOCK", 37)
+    monkeypatch.setattr(survey, "N_CELLS", 64)
+    monkeypatch.setattr(survey, "RUN", 16)
+    monkeypatch.setattr(datamodule, "RUN", 16)
+
+
+@pytest.fixture(scope="module")
+def three(small):
+    """RNA, ATAC and protein of 160 cells; the latter two miss in some."""
+    return md.MuData({key: small.mdata[key] for key in ("rna", "atac", "prot")})
+
+
+@pytest.fixture(scope="module", params=["h5mu", "zarr"])
+def path(request, three, tmp_path_factory):
+    path = tmp_path_factory.mktemp("disk") / f"cells.{request.param}"
+    getattr(three, f"write_{request.param}")(path)
+    return path
+
+
+def write(data, tmp_path):
+    data.write(tmp_path / "cells.h5mu")
+    return tmp_path / "cells.h5mu"
+
+
+def prepared(data, **given):
+    return prepare(data, **{"modalities": None, "batch_key": "batch", "drop_empty": False} | given)
+
+
+def test_nothing_is_read_into_memory(path):
+    _, cells = prepared(path)
+    assert cells.on_disk
+    assert all(isinstance(matrix.values, stored.StoredRows) for matrix in cells.matrices.values())
+
+
+def test_what_the_model_is_built_for_is_the_same(path, three):
+    there, at_hand = prepared(path)[0], prepared(three)[0]
+    assert there.covariates == at_hand.covariates
+    assert there.n_cells == at_hand.n_cells
+    for key, expected in at_hand.modalities.items():
+        found = there.modalities[key]
+        for name in (
+            "features",
+            "other_features",
+            "likelihood",
+            "n_cells",
+            "n_components",
+            "cells_per_level",
+            "halved",
+        ):
+            assert getattr(found, name) == getattr(expected, name), name
+        assert found.median_depth == pytest.approx(expected.median_depth)
+        np.testing.assert_allclose(found.share, expected.share, rtol=1e-5)
+        assert found.notes[-1] == f"the recipe saw 64 of {expected.n_cells} cells."
+
+
+def test_minibatches_are_the_same(path, three):
+    (_, there), (_, at_hand) = prepared(path), prepared(three)
+    index = np.array([3, 150, 7, 8, 9, 77])
+    found, expected = there.take(index), at_hand.take(index)
+    for key in at_hand.matrices:
+        np.testing.assert_array_equal(found.counts[key].dense(), expected.counts[key].dense())
+        np.testing.assert_array_equal(found.observed[key], expected.observed[key])
+        np.testing.assert_allclose(found.exposure[key], expected.exposure[key], rtol=1e-6)
+    loaded = there.load(index)
+    assert not loaded.on_disk
+    np.testing.assert_array_equal(loaded.take(np.arange(6)).counts["rna"].dense(), expected.counts["rna"].dense())
+
+
+def test_an_epoch_sees_every_cell_once_and_mixes_them(path, three, monkeypatch):
+    monkeypatch.setattr(datamodule, "BUFFERED", 3)
+    _, cells = prepared(path)
+    rows = np.setdiff1d(np.arange(160), np.arange(0, 160, 9))
+    batches = datamodule.loader(cells, rows, 20, seed=0)
+    expected = prepared(three)[1]
+    orders = []
+    for _ in range(2):
+        epoch = list(batches)
+        assert len(epoch) == len(batches)
+        orders.append(np.concatenate([batch.index for batch in epoch]))
+        np.testing.assert_array_equal(np.sort(orders[-1]), rows)
+        assert min(len(batch) for batch in epoch) >= 10
+        for batch in epoch:
+            dense = expected.take(batch.index.numpy()).counts["atac"].dense()
+            np.testing.assert_array_equal(batch.counts["atac"].dense(), dense)
+    assert not np.array_equal(*orders)
+    assert not np.array_equal(orders[0][:20], np.sort(orders[0][:20]))
+
+
+def test_held_out_cells_are_neighbours_and_no_more_than_wanted():
+    observed = np.ones((1000, 2), dtype=bool)
+    rows, held_out = split(observed, validation=0.1, seed=0, run=16, most=64)
+    assert len(held_out) == 64
+    assert len(np.unique(held_out // 16)) <= 8
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.arange(1000))
+
+
+def test_fit_embed_and_predict(path, three):
+    train = mo.TrainConfig(max_epochs=3, batch_size=32, validation=0.2, progress_bar=False, accelerator="cpu")
+    model = mo.fit(path, batch_key="batch", config=CONFIG, train=train)
+    assert np.isfinite(model.history["value"]).all()
+    assert {"train", "val"} == set(model.history["cells"])
+    np.testing.assert_allclose(model.embed(path), model.embed(three), rtol=1e-5, atol=1e-6)
+    for source, target in (("rna", "prot"), ("atac", "rna")):
+        found, expected = (model.translate(data, source=source, target=target) for data in (path, three))
+        np.testing.assert_allclose(found.X, expected.X, rtol=1e-4)
+        assert found.obs_names.equals(expected.obs_names)
+    found, expected = (model.denoise(data, "rna", n_samples=2) for data in (path, three))
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-4)
+    assert len(model.reliability)
+
+
+def test_backed(three, tmp_path):
+    backed = md.read_h5mu(write(three, tmp_path), backed="r")
+    spec, cells = prepared(backed)
+    assert cells.on_disk
+    assert spec.n_cells == 160
+    backed.file.close()
+
+
+def test_features_in_another_order_and_some_missing(three, model, tmp_path):
+    rna = three["rna"][:, ::-1][:, 5:].copy()
+    rna.write_h5ad(tmp_path / "rna.h5ad")
+    found, expected = (model.embed(data, modality="rna") for data in (tmp_path / "rna.h5ad", rna))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def damaged(three, key, row, value):
+    data = md.MuData({k: three[k].copy() for k in three.mod})
+    x = data[key].X.toarray() if sp.issparse(data[key].X) else np.array(data[key].X)
+    x[row] = value
+    data[key].X = sp.csr_matrix(x)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [(-1, "negative: 40 values, the first -1 at cell"), (0.5, "not whole numbers"), (np.nan, "holds NaN or infinite")],
+)
+def test_bad_values_far_down_the_file(three, tmp_path, value, complaint):
+    path = write(damaged(three, "rna", 130, value), tmp_path)
+    with pytest.raises(InvalidCounts, match=complaint):
+        prepared(path)
+
+
+def test_empty_cells(three, tmp_path):
+    path = write(damaged(three, "rna", 130, 0), tmp_path)
+    name = three["rna"].obs_names[130]
+    with pytest.raises(InvalidCounts, match=f"'rna': 1 of 160 cells have not a single count.*first: '{name}'"):
+        prepared(path)
+    spec, cells = prepared(path, drop_empty=True)
+    assert spec.modalities["rna"].n_cells == 159
+    assert (~cells.observed("rna")).sum() == 1
+
+
+def test_panels_need_memory(three, tmp_path):
+    data = damaged(three, "prot", slice(60, None), 1)
+    x = data["prot"].X.toarray()
+    x[60:, 2] = np.nan
+    data["prot"].X = x
+    with pytest.raises(InvalidCounts, match=r"'prot' holds NaN.*must be in memory.*to_memory\(\)"):
+        prepared(write(data, tmp_path))
+
+
+def test_features_that_are_zero_everywhere_are_mentioned(three, tmp_path):
+    data = md.MuData({"rna": three["rna"].copy(), "prot": three["prot"].copy()})
+    x = data["rna"].X.toarray()
+    x[:, 3] = 0
+    data["rna"].X = sp.csr_matrix(x)
+    with pytest.warns(MultiomeWarning, match="'rna': 1 of 40 features are zero in every cell"):
+        prepared(write(data, tmp_path))
+
+
+def test_cut_sites(three, tmp_path):
+    data = md.MuData({"rna": three["rna"].copy(), "atac": three["atac"].copy()})
+    data["atac"].X = data["atac"].X * 2
+    path = write(data, tmp_path)
+    (spec, there), (expected, at_hand) = prepared(path), prepared(data)
+    assert spec.modalities["atac"].halved
+    assert spec.modalities["atac"].median_depth == pytest.approx(expected.modalities["atac"].median_depth)
+    index = np.array([0, 5, 100])
+    np.testing.assert_array_equal(there.take(index).counts["atac"].dense(), at_hand.take(index).counts["atac"].dense())
