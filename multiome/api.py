@@ -287,6 +287,8 @@ class Multiome:
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,
+        out: str | os.PathLike | None = None,
+        overwrite: bool = False,
     ) -> ad.AnnData:
         """Expected values of one modality in cells where another was measured.
 
@@ -320,14 +322,26 @@ class Multiome:
             Of the latent states that are averaged over.
         min_features, drop_empty
             As in `embed`.
+        out
+            Write the result here, a ``.zarr`` or ``.h5ad``, as it is made: it need not fit into memory.
+        overwrite
+            Replace what is at ``out``.
 
         Returns
         -------
         `AnnData`, ``.X`` expected values (float32, cells of the source x features), ``uns["multiome"]`` the scale.
+        With ``out``, its ``.X`` stays on disk.
+
+        Raises
+        ------
+        MultiomeError
+            If the data cannot be worked on, or ``out`` is named otherwise.
+        OSError
+            If nothing can be written there.
         """
         return translate(
             self._fitted, data, source=source, target=target, scale=scale, depth=depth, features=features, batch=batch,
-            seed=seed, min_features=min_features, drop_empty=drop_empty,
+            seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, overwrite=overwrite,
         )  # fmt: skip
 
     def impute(

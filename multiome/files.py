@@ -18,8 +18,8 @@ except ImportError:  # Windows: what a killed process left stays until it is rem
     fcntl = None  # type: ignore[assignment]
 
 
-def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
-    """A path that may be written.
+def check_output(path: str | os.PathLike, *, overwrite: bool, is_folder: bool = False) -> Path:
+    """A path that may be written, of a file or, for some formats, of a folder.
 
     Raises
     ------
@@ -32,9 +32,12 @@ def check_output(path: str | os.PathLike, *, overwrite: bool) -> Path:
     """
     check_flag("overwrite", overwrite)
     target = Path(path)
-    if target.is_dir():
-        raise FileExistsError(f"{target} is a folder; name a file.")
-    check_regular(target)
+    if is_folder and target.is_file():
+        raise FileExistsError(f"{target} is a file, and a folder is to be written; choose another name.")
+    if not is_folder:
+        if target.is_dir():
+            raise FileExistsError(f"{target} is a folder; name a file.")
+        check_regular(target)
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
     folder = target.resolve().parent  # where a symbolic link leads to
@@ -87,9 +90,14 @@ def draft(path: str | os.PathLike) -> Iterator[Path]:
     try:
         beside = folder / target.name
         yield beside
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
-        beside.replace(target)
+        if beside.is_dir():
+            if target.exists():
+                target.rename(folder / "before")  # goes with the folder
+            beside.rename(target)
+        else:
+            with beside.open("rb") as written:
+                os.fsync(written.fileno())
+            beside.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:

@@ -13,11 +13,11 @@ from multiome.data.opened import Data
 from multiome.errors import MultiomeError, check_seed, check_whole
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask
+from multiome.predict.expected import expected
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.scale import check_scale, draw, expectation
 from multiome.predict.states import Query
-from multiome.predict.translate import expected
 
 MAX_BYTES = 4 * 2**30
 """Draws kept in memory, at most."""

@@ -24,11 +24,11 @@ from sklearn.neighbors import NearestNeighbors
 from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
+from multiome.predict.expected import expected
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import coverage, known, query_of, recorded, with_others
 from multiome.predict.multiple_tests import bh
 from multiome.predict.scale import WHOLE_CELL, compared_on, on_scale
-from multiome.predict.translate import expected
 
 BELIEF = 50.0
 """Cells' worth of belief in what the model expects of itself."""
