@@ -15,7 +15,7 @@ MAX_EPOCHS = 36
 FEW_STEPS = 100
 """Steps on fewer than `FEW_CELLS` cells, none of which can be held out to tell when to stop."""
 FEW_CELLS = 200
-MIN_STEPS = 1500
+MIN_STEPS = 1200
 """Steps that small data get by more passes than 36."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
@@ -36,7 +36,7 @@ class TrainConfig:
     """Passes over the training cells, at most; by default 36, or on small data as many as give ``min_steps``."""
     min_steps: int | None = None
     """Optimiser steps that small data get by more passes than 36; not used where ``max_epochs`` is given. By default
-    1,500, and 100 in all on fewer than 200 cells, of which too few could be held out to tell when to stop."""
+    1,200, and 100 in all on fewer than 200 cells, of which too few could be held out to tell when to stop."""
     batch_size: int = 256
     """Cells per step."""
     learning_rate: float = 2e-3

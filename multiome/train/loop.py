@@ -23,8 +23,9 @@ from multiome.train.task import ALIGN_FULLY, IntegrationTask
 
 BURN_IN = 100
 """Steps before the score of held-out cells counts."""
-MAX_CHECKS = 24
-"""Held-out cells are scored after every epoch, or less often where there are more epochs than this."""
+MAX_CHECKS = 100
+"""Held-out cells are scored after every second epoch, or less often where there are many epochs; not more often than so
+many times."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def train(
             enable_checkpointing=False,
             enable_progress_bar=config.progress_bar,
             enable_model_summary=False,
-            check_val_every_n_epoch=-(-n_epochs // MAX_CHECKS),
+            check_val_every_n_epoch=max(1, min(2, n_epochs // 10), n_epochs // MAX_CHECKS),
             num_sanity_val_steps=0,
         )
         try:

@@ -176,7 +176,7 @@ def test_small_data_get_more_epochs_unless_the_user_says_how_many(given, n_epoch
 
 
 def test_the_built_in_number_of_epochs():
-    assert mo.TrainConfig().n_epochs(steps_per_epoch=1, n_cells=200, n_held_out=20) == 1500
+    assert mo.TrainConfig().n_epochs(steps_per_epoch=1, n_cells=200, n_held_out=20) == 1200
     assert mo.TrainConfig().n_epochs(steps_per_epoch=1000, n_cells=250_000, n_held_out=20) == 36
 
 
@@ -185,8 +185,8 @@ def test_where_nothing_tells_when_to_stop_training_is_short():
     assert mo.TrainConfig().n_epochs(**few) == 34
     assert mo.TrainConfig(max_epochs=7).n_epochs(**few) == 7
     assert mo.TrainConfig(min_steps=400).n_epochs(**few) == 134
-    assert mo.TrainConfig(validation=0).n_epochs(**few) == 500  # the user's own wish
-    assert mo.TrainConfig(validation=0.05).n_epochs(**few | {"n_cells": 200}) == 500
+    assert mo.TrainConfig(validation=0).n_epochs(**few) == 400  # the user's own wish
+    assert mo.TrainConfig(validation=0.05).n_epochs(**few | {"n_cells": 200}) == 400
 
 
 def test_few_cells_are_all_learnt_from(small):
