@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Literal
 
 import anndata as ad
@@ -42,6 +43,7 @@ from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.interrupt import mention_interrupted
 from multiome.train.loop import train as optimise
+from multiome.train.resume import checkpoint_of, fingerprint
 
 
 def fit(
@@ -110,6 +112,9 @@ def fit(
     near = {"run": RUN, "most": MAX_HELD_OUT} if cells.on_disk else {}
     rows, held_out = split(observed, validation=train.validation, seed=seed, **near)
     known, known_rows, checks = in_memory(cells, rows, held_out, seed=seed)
+    settings = [asdict(each) for each in (config, replace(train, checkpoint=None, progress_bar=True), loss)]
+    mark = fingerprint(spec.to_json(), *settings, seed, rows.tolist() if len(rows) < 10**5 else len(rows))
+    files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(train.n_models)]
     vaes: list[MultiomeVAE] = []
     history = pd.DataFrame()
     for one in range(train.n_models):
@@ -117,7 +122,10 @@ def fit(
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(start)
             vae = begin(spec, known, known_rows, config, seed=start, balance=loss.balance, edges=edges)
-            told = optimise(vae, cells, rows, (known, checks), config=train, weights=loss, seed=start)
+            told = optimise(
+                vae, cells, rows, (known, checks), config=train, weights=loss, seed=start,
+                checkpoint=files[one] if files else None, mark=mark,
+            )  # fmt: skip
         if told.interrupted and vaes:
             mention_interrupted(len(vaes), train.n_models)
             break
@@ -129,6 +137,8 @@ def fit(
         vaes, spec, config, known, rows=known_rows, held_out=checks, features_per_step=train.features_per_step,
         graph=graph, edges=edges, seed=seed,
     )  # fmt: skip
+    for file in files:
+        file.unlink(missing_ok=True)
     return Multiome(fitted, history)
 
 

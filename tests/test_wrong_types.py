@@ -37,9 +37,10 @@ SETUP = """
 """
 # what is called, the error (or nothing), and what it says
 CASES = {
-    "path": ('mo.fit("cells.h5mu")', "TypeError", "the path 'cells.h5mu'; read it first, with mudata.read_h5mu"),
-    "table": ("mo.fit(rna.to_df())", "TypeError", "MuData or an AnnData"),
-    "matrix": ("mo.fit(rna.X)", "TypeError", "MuData or an AnnData"),
+    "path": ('mo.fit("cells.h5mu")', "FileNotFoundError", "There is no file 'cells.h5mu'"),
+    "number for a checkpoint": ("mo.TrainConfig(checkpoint=3)", "MultiomeError", "must be the name of a file, got 3"),
+    "table": ("mo.fit(rna.to_df())", "TypeError", "a MuData, an AnnData or the path of a file of either"),
+    "matrix": ("mo.fit(rna.X)", "TypeError", "a MuData, an AnnData or the path of a file of either"),
     "word": (
         'mo.fit(sim.mdata, modalities={"rna": "rna"})',
         "TypeError",
@@ -230,18 +231,18 @@ CASES = {
     ),
     "path to embed": (
         'model.embed("cells.h5mu")',
-        "TypeError",
-        "the path 'cells.h5mu'; read it first, with mudata.read_h5mu",
+        "FileNotFoundError",
+        "There is no file 'cells.h5mu'",
     ),
     "path to translate": (
         'model.translate("cells.h5mu", source="rna", target="atac")',
-        "TypeError",
-        "the path 'cells.h5mu'; read it first, with mudata.read_h5mu",
+        "FileNotFoundError",
+        "There is no file 'cells.h5mu'",
     ),
     "path to impute": (
         'model.impute("cells.h5mu", "prot")',
-        "TypeError",
-        "the path 'cells.h5mu'; read it first, with mudata.read_h5mu",
+        "FileNotFoundError",
+        "There is no file 'cells.h5mu'",
     ),
 }
 SCRIPT = "\n".join(

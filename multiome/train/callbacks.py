@@ -24,9 +24,18 @@ class AverageWeights(pl.Callback):
         self.best: list[torch.Tensor] = []
         self.best_score, self.waited = math.inf, 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a fit that goes on needs."""
+        names = ("n_steps", "average", "best", "best_score", "waited")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        vars(self).update(state)
+
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self.average = [p.clone() for p in tensors(task)]
-        self.best = [p.clone() for p in tensors(task)]
+        for kept in (self.average, self.best):
+            kept[:] = [old.to(p) for p, old in zip(tensors(task), kept, strict=True)] if kept else copies(task)
 
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
         self.n_steps += 1
@@ -54,8 +63,17 @@ class AverageWeights(pl.Callback):
         self.swap(task)
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.keep(task)
+
+    def keep(self, task: pl.LightningModule) -> None:
+        """Put the best average in place of the weights; Lightning does not ask for it where no epoch was left to do."""
         kept = self.best if math.isfinite(self.best_score) else self.average
         torch._foreach_copy_(tensors(task), kept)
+
+
+def copies(task: pl.LightningModule) -> list[torch.Tensor]:
+    """The weights as they are now."""
+    return [p.clone() for p in tensors(task)]
 
 
 def tensors(task: pl.LightningModule) -> list[torch.Tensor]:
@@ -69,6 +87,14 @@ class History(pl.Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.validated = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a fit that goes on needs."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.rows = state["rows"]
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         self.validated = True

@@ -64,6 +64,9 @@ class TrainConfig:
     n_models: int = 1
     """Models that are trained one after the other from other random starts. Their predictions are averaged, which
     makes them better, at as many times the cost; embeddings and links are the first one's."""
+    checkpoint: str | None = None
+    """File to which the state of training is written after every epoch. Where it exists, a `fit` of the same data,
+    settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
     progress_bar: bool = True
@@ -83,6 +86,8 @@ class TrainConfig:
         if self.accelerator not in ACCELERATORS:
             raise unknown("accelerator", self.accelerator, ACCELERATORS)
         check_flag("progress_bar", self.progress_bar)
+        if self.checkpoint is not None and (not isinstance(self.checkpoint, str) or not self.checkpoint):
+            raise MultiomeError(f"`checkpoint` must be the name of a file, got {self.checkpoint!r}.")
 
     def check_device(self) -> None:
         """The accelerator exists here; asked when training is about to begin, not where settings are written down.

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from multiome.train.callbacks import AverageWeights, History
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.datamodule import loader
 from multiome.train.interrupt import StopOnInterrupt
+from multiome.train.resume import Checkpoint, begun
 from multiome.train.task import ALIGN_FULLY, IntegrationTask
 
 BURN_IN = 100
@@ -47,11 +49,15 @@ def train(
     config: TrainConfig,
     weights: LossWeights,
     seed: int,
+    checkpoint: Path | None = None,
+    mark: str = "",
 ) -> Trained:
     """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``.
 
-    ``checks`` are the held-out cells: rows of a data set that is in memory.
+    ``checks`` are the held-out cells: rows of a data set that is in memory. Where there is a ``checkpoint`` of the same
+    ``mark``, training goes on from it.
     """
+    before = None if checkpoint is None else begun(checkpoint, mark)
     held_out = checks[1]
     batches = loader(cells, rows, config.batch_size, seed=seed)
     steps_per_epoch = len(batches)
@@ -64,12 +70,15 @@ def train(
     burn_in = int(ALIGN_FULLY * n_steps) if apart else BURN_IN
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=burn_in)
     history, interrupt = History(), StopOnInterrupt()
+    callbacks = [average, history, interrupt]
+    if checkpoint is not None:  # the last: it writes what the others hold
+        callbacks.append(Checkpoint(checkpoint, mark, batches.dataset if cells.on_disk else batches.sampler))
     with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=n_epochs,
             accelerator=config.accelerator,
             devices=1,
-            callbacks=[average, history, interrupt],
+            callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=config.progress_bar,
@@ -78,7 +87,7 @@ def train(
             num_sanity_val_steps=0,
         )
         try:
-            trainer.fit(task, batches, loader(*checks, 1024) if len(held_out) else None)
+            trainer.fit(task, batches, loader(*checks, 1024) if len(held_out) else None, ckpt_path=before)
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning would take a whole notebook with it
                 raise KeyboardInterrupt from stop
@@ -86,6 +95,7 @@ def train(
         finally:
             interrupt.restore()
     interrupt.mention()
+    average.keep(task)
     vae.settle()
     vae.eval()
     return Trained(history.table(), interrupt.asked)

@@ -184,7 +184,8 @@ class IntegrationTask(pl.LightningModule):
         optimiser = torch.optim.AdamW(
             self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
-        rate = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate)
+        # a function, which has no state of its own that a checkpoint would have to hold
+        rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self.rate(step))  # noqa: PLW0108
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def rate(self, step: int) -> float:

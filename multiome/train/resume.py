@@ -1,0 +1,79 @@
+"""A fit that was killed goes on where it stopped: the state of training, written after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from multiome.errors import MultiomeError
+from multiome.files import check_output, draft
+
+KEY = "multiome"
+"""Under which a file says which fit it is of."""
+
+
+def fingerprint(*parts: Any) -> str:
+    """The same for the same data, settings and seed, as far as their annotation says."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def checkpoint_of(path: str | Path, one: int) -> Path:
+    """The file of one of several models."""
+    return Path(path) if not one else Path(f"{path}.{one}")
+
+
+def begun(path: Path, mark: str) -> str | None:
+    """The file to go on from, None where there is none yet.
+
+    Raises
+    ------
+    MultiomeError
+        If the file is of another fit, or no state of training.
+    OSError
+        If nothing could be written there later.
+    """
+    check_output(path, overwrite=True)
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        theirs = state[KEY]
+    except Exception as error:
+        raise MultiomeError(
+            f"`checkpoint` {str(path)!r} exists and is no state of training ({type(error).__name__}); name another one."
+        ) from error
+    if theirs != mark:
+        raise MultiomeError(
+            f"`checkpoint` {str(path)!r} is of another fit: its data, settings or seed differ. Repeat that fit as it "
+            "was to go on with it, or name another file (or remove this one) to begin anew."
+        )
+    return str(path)
+
+
+class Checkpoint(pl.Callback):
+    """Writes the state of training after every epoch, whole or not at all; random states too."""
+
+    def __init__(self, path: Path, mark: str, sampler: Any) -> None:
+        self.path, self.mark, self.sampler = path, mark, sampler
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        with draft(self.path) as beside:
+            trainer.save_checkpoint(beside)
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, task: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint[KEY] = self.mark
+
+    def state_dict(self) -> dict[str, Any]:
+        """Random states: the order of cells, and all else."""
+        return {"order": json.dumps(self.sampler.rng.bit_generator.state), "torch": torch.get_rng_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`, at once: Lightning asks for the order of cells before it says that it starts."""
+        self.sampler.rng.bit_generator.state = json.loads(state["order"])
+        torch.set_rng_state(state["torch"].cpu())

@@ -1,0 +1,169 @@
+"""A fit that was killed goes on, and ends as if it never had been."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import multiome as mo
+from multiome.data import stored
+from multiome.errors import MultiomeError
+from multiome.train import resume
+
+CONFIG = mo.ModelConfig(n_latent=4, n_hidden=8, n_features_latent=6)
+
+
+def train(**given):
+    few = {"max_epochs": 6, "batch_size": 40, "validation": 0.2, "progress_bar": False, "accelerator": "cpu"}
+    return mo.TrainConfig(**few | given)
+
+
+class KilledError(Exception):
+    """In place of a signal."""
+
+
+@pytest.fixture
+def cells(small):
+    return small.mdata["rna"]
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Fits end after their third epoch is written, until it is undone."""
+    whole = resume.Checkpoint.on_train_epoch_end
+
+    def end(self, trainer, task):
+        whole(self, trainer, task)
+        if trainer.current_epoch == 2:
+            raise KilledError
+
+    monkeypatch.setattr(resume.Checkpoint, "on_train_epoch_end", end)
+    return monkeypatch
+
+
+def test_the_same_as_without_an_end(small, killed, tmp_path):
+    data, path = small.mdata, tmp_path / "run.ckpt"
+    expected = mo.fit(data, batch_key="batch", config=CONFIG, train=train())
+    with pytest.raises(KilledError):
+        mo.fit(data, batch_key="batch", config=CONFIG, train=train(checkpoint=str(path)))
+    assert [p.name for p in tmp_path.iterdir()] == ["run.ckpt"]
+    killed.undo()
+    found = mo.fit(data, batch_key="batch", config=CONFIG, train=train(checkpoint=str(path)))
+    np.testing.assert_array_equal(found.embed(data), expected.embed(data))
+    pd.testing.assert_frame_equal(found.history, expected.history)
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_models(cells, killed, tmp_path):
+    given = {"config": CONFIG, "seed": 3}
+    expected = mo.fit(cells, train=train(n_models=2, max_epochs=3), **given)
+    killed.undo()
+    path = tmp_path / "run.ckpt"
+    begin = mo.api.begin
+
+    def second(*args, seed, **more):
+        if seed == 4:
+            raise KilledError
+        return begin(*args, seed=seed, **more)
+
+    killed.setattr(mo.api, "begin", second)
+    several = train(n_models=2, max_epochs=3, checkpoint=str(path))
+    with pytest.raises(KilledError):
+        mo.fit(cells, train=several, **given)
+    killed.undo()
+    found = mo.fit(cells, train=several, **given)
+    assert len(found._fitted.others) == len(expected._fitted.others) == 1
+    np.testing.assert_array_equal(found.denoise(cells, "rna").mean, expected.denoise(cells, "rna").mean)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cells_on_disk(small, killed, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
+    data = tmp_path / "rna.h5ad"
+    small.mdata["rna"].write_h5ad(data)
+    expected = mo.fit(data, config=CONFIG, train=train())
+    with pytest.raises(KilledError):
+        mo.fit(data, config=CONFIG, train=train(checkpoint=str(tmp_path / "run.ckpt")))
+    monkeypatch.undo()
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
+    found = mo.fit(data, config=CONFIG, train=train(checkpoint=str(tmp_path / "run.ckpt")))
+    np.testing.assert_array_equal(found.embed(data), expected.embed(data))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_kill_9(cells, tmp_path):
+    data, path = tmp_path / "rna.h5ad", tmp_path / "run.ckpt"
+    cells.write_h5ad(data)
+    script = f"""
+        import os, signal
+        import torch
+        import multiome as mo
+        from multiome.train import resume
+
+        torch.set_num_threads(1)
+        whole = resume.Checkpoint.on_train_epoch_end
+
+        def end(self, trainer, task):
+            whole(self, trainer, task)
+            if trainer.current_epoch == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        if {{kill}}:
+            resume.Checkpoint.on_train_epoch_end = end
+        config = mo.ModelConfig(n_latent=4, n_hidden=8, n_features_latent=6)
+        train = mo.TrainConfig(max_epochs=6, batch_size=40, validation=0.2, progress_bar=False, accelerator="cpu",
+                               checkpoint={str(path)!r})
+        model = mo.fit({str(data)!r}, config=config, train=train)
+        model.save({{out!r}})
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def run(*, kill, out):
+        code = textwrap.dedent(script.format(kill=kill, out=str(tmp_path / out)))
+        return subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode
+
+    assert run(kill=False, out="whole") == 0
+    assert run(kill=True, out="never") == -signal.SIGKILL
+    assert path.exists()
+    assert run(kill=False, out="resumed") == 0
+    whole, resumed = (mo.Multiome.load(tmp_path / name) for name in ("whole", "resumed"))
+    np.testing.assert_array_equal(resumed.embed(cells), whole.embed(cells))
+    assert {p.name for p in tmp_path.iterdir()} == {"rna.h5ad", "whole", "resumed"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"config": mo.ModelConfig(n_latent=5, n_hidden=8)}, {"train": {"learning_rate": 0.01}}]
+)
+def test_a_state_of_another_fit(cells, killed, tmp_path, other):
+    path = str(tmp_path / "run.ckpt")
+    with pytest.raises(KilledError):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+    before = (tmp_path / "run.ckpt").read_bytes()
+    given = {"config": CONFIG} | other | {"train": train(checkpoint=path, **other.get("train", {}))}
+    with pytest.raises(
+        MultiomeError, match=r"`checkpoint` '.*run\.ckpt' is of another fit: its data, settings or seed"
+    ):
+        mo.fit(cells, **given)
+    assert (tmp_path / "run.ckpt").read_bytes() == before
+
+
+def test_something_else(cells, tmp_path):
+    (tmp_path / "notes.txt").write_text("dear diary")
+    with pytest.raises(MultiomeError, match=r"notes\.txt' exists and is no state of training"):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=str(tmp_path / "notes.txt")))
+    assert (tmp_path / "notes.txt").read_text() == "dear diary"
+
+
+def test_nowhere_to_write(cells, tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist; make it first"):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=str(tmp_path / "absent" / "run.ckpt")))
+
+
+def test_no_name():
+    with pytest.raises(MultiomeError, match="`checkpoint` must be the name of a file, got ''"):
+        mo.TrainConfig(checkpoint="")
