@@ -67,7 +67,7 @@ class AverageWeights(pl.Callback):
 
     def keep(self, task: pl.LightningModule) -> None:
         """Put the best average in place of the weights; Lightning does not ask for it where no epoch was left to do."""
-        kept = self.best if math.isfinite(self.best_score) else self.average
+        kept = (self.best if math.isfinite(self.best_score) else self.average) or tensors(task)  # nothing was trained
         torch._foreach_copy_(tensors(task), kept)
 
 

@@ -44,6 +44,8 @@ OWN_WORDS = {
     "features",
     "graph",
     "reference",
+    "out",
+    "overwrite",
 }
 
 
@@ -56,7 +58,7 @@ def test_same_words_and_defaults_as_the_functions(name):
     for argument, parameter in function.items():
         if argument in ("config", "train", "loss"):
             assert verb[argument].default == verb[argument].default.__class__()
-        elif argument != "self" and parameter.default is not parameter.empty:
+        elif argument not in ("self", "out") and parameter.default is not parameter.empty:
             assert verb[argument].default == parameter.default
         if argument in verb and argument not in OWN_WORDS | {"batch", "seed", "min_features", "drop_empty"}:
             assert told[argument] == reference[argument]
