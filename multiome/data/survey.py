@@ -13,6 +13,7 @@ from multiome.data.checks import check_values, empty_cells
 from multiome.data.dataset import CellDataset
 from multiome.data.matrix import Matrix, check_presence, mention_other_counts, places
 from multiome.data.spec import ModalitySpec
+from multiome.data.split import shuffled
 from multiome.data.stored import BLOCK, StoredRows
 from multiome.errors import InvalidCounts, InvalidPairing
 from multiome.modalities.base import Modality
@@ -25,16 +26,9 @@ RUN = 64
 """Cells that are read from one place of the disk."""
 
 
-def in_runs(
-    rows: Int[np.ndarray, " cell"], n: int, rng: np.random.Generator, *, run: int = RUN
-) -> Int[np.ndarray, " some"]:
-    """About ``n`` random rows, in order, several neighbours at a time; all of them where they are no more."""
-    if len(rows) <= n:
-        return rows
-    starts = np.arange(0, len(rows), run)
-    chosen = rng.permutation(starts)[: -(-n // run)]
-    place = (chosen[:, None] + np.arange(run)).ravel()
-    return rows[np.sort(place[place < len(rows)])[:n]]
+def in_runs(rows: Int[np.ndarray, " cell"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " some"]:
+    """Random rows, ``n`` at most, in order; several neighbours at a time."""
+    return rows if len(rows) <= n else np.sort(shuffled(rows, RUN, rng)[:n])
 
 
 def some_cells(key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, *, seed: int = 0) -> ad.AnnData:
@@ -119,8 +113,7 @@ def from_survey(
     found = survey(
         key, adata, values, modality, halved=draft.halved, weight=every, used=place >= 0, likelihood=draft.likelihood
     )
-    n_cells = adata.n_obs
-    empty = np.zeros(n_cells, dtype=bool)
+    empty = np.zeros(adata.n_obs, dtype=bool)
     if modality.is_count:
         empty = empty_cells(key, found.used, adata.obs_names, drop_empty=drop_empty)
     if empty.all():
