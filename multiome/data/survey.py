@@ -74,7 +74,7 @@ def survey(
     n_cells, n_features = values.shape
     total, seen = np.zeros(n_features), np.zeros(n_features, dtype=bool)
     depth, recorded = np.zeros(n_cells, dtype=np.float32), np.zeros(n_cells, dtype=np.float32)
-    layers = list(adata.layers)
+    layers, sums = list(adata.layers), np.column_stack([weight, used]).astype(np.float32)
     for rows, x in values.blocks():
         no_panels(key, x.data, modality)
         check_values(
@@ -86,7 +86,7 @@ def survey(
         check_presence(key, x, likelihood)
         seen |= np.bincount(x.indices[x.data != 0], minlength=n_features) > 0
         total += np.asarray(x.sum(0)).ravel()
-        depth[rows], recorded[rows] = x @ weight.astype(np.float32), x @ used.astype(np.float32)
+        depth[rows], recorded[rows] = (x @ sums).T
     return Survey(total, seen, depth, recorded)
 
 
