@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Literal
@@ -114,11 +115,14 @@ def fit(
     known, known_rows, checks = in_memory(cells, rows, held_out, seed=seed)
     settings = [asdict(each) for each in (config, replace(train, checkpoint=None, progress_bar=True), loss)]
     mark = fingerprint(spec.to_json(), *settings, seed, rows.tolist() if len(rows) < 10**5 else len(rows))
-    files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(train.n_models)]
+    n_models = train.n_averaged(int((observed[rows].sum(1) > 1).sum()))
+    files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(n_models)]
     vaes: list[MultiomeVAE] = []
     history = pd.DataFrame()
-    for one in range(train.n_models):
+    for one in range(n_models):
         start = (seed + one) % 2**32
+        if train.progress_bar and n_models > 1:
+            print(f"Model {one + 1} of {n_models}", file=sys.stderr)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(start)
             vae = begin(spec, known, known_rows, config, seed=start, balance=loss.balance, edges=edges)
@@ -127,7 +131,7 @@ def fit(
                 checkpoint=files[one] if files else None, mark=mark,
             )  # fmt: skip
         if told.interrupted and vaes:
-            mention_interrupted(len(vaes), train.n_models)
+            mention_interrupted(len(vaes), n_models)
             break
         vaes.append(vae)
         history = history if one else told.history

@@ -60,7 +60,7 @@ def quick_fit() -> Callable[..., Any]:
     import multiome as mo
 
     config = mo.ModelConfig(n_latent=6, n_hidden=16, n_features_latent=8, n_batch_latent=2)
-    few = {"batch_size": 64, "validation": 0.15, "progress_bar": False, "accelerator": "cpu"}
+    few = {"batch_size": 64, "validation": 0.15, "n_models": 1, "progress_bar": False, "accelerator": "cpu"}
 
     def fit(data: Any, *, steps: int = 20, train: dict[str, Any] | None = None, **given: Any) -> Any:
         settings = few | (train or {})

@@ -17,6 +17,8 @@ FEW_STEPS = 100
 FEW_CELLS = 200
 MIN_STEPS = 1200
 """Steps that small data get by more passes than 36."""
+MOST_AVERAGED = 10_000
+"""Paired cells of which a second model is trained where a user says nothing: of more, a fit takes minutes and more."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
 
@@ -61,9 +63,10 @@ class TrainConfig:
     decoys: float = 0.1
     """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks.
     From 0 (none; links then have no p) to less than 1: each imitates another edge, of which there are only so many."""
-    n_models: int = 1
+    n_models: int | None = None
     """Models that are trained one after the other from other random starts. Their predictions are averaged, which
-    makes them better, at as many times the cost; embeddings and links are the first one's."""
+    makes them better, at as many times the cost; embeddings and links are the first one's. By default 2 where 200 to
+    10,000 training cells have several modalities, else 1."""
     checkpoint: str | None = None
     """File to which the state of training is written after every epoch. Where it exists, a `fit` of the same data,
     settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""
@@ -73,8 +76,8 @@ class TrainConfig:
     """Whether to show losses while training."""
 
     def __post_init__(self) -> None:
-        given = [name for name in ("max_epochs", "min_steps") if getattr(self, name) is not None]
-        keep_whole(self, *given, "batch_size", "patience", "features_per_step", "n_models")
+        given = [name for name in ("max_epochs", "min_steps", "n_models") if getattr(self, name) is not None]
+        keep_whole(self, *given, "batch_size", "patience", "features_per_step")
         for name in ("validation", "part_share", "feature_dropout", "average", "decoys"):
             check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
@@ -102,6 +105,12 @@ class TrainConfig:
                 f"`accelerator` is {self.accelerator!r}, but torch finds no such device here; leave it at 'auto', or "
                 "say 'cpu'."
             )
+
+    def n_averaged(self, n_paired: int) -> int:
+        """Models whose predictions are averaged: what the user says, else by the training cells that are paired."""
+        if self.n_models is not None:
+            return self.n_models
+        return 2 if FEW_CELLS <= n_paired <= MOST_AVERAGED else 1
 
     def n_epochs(self, steps_per_epoch: int, *, n_cells: int, n_held_out: int) -> int:
         """Passes over the training cells, at most: what the user says, else as ``min_steps`` tells."""

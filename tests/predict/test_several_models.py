@@ -69,6 +69,23 @@ def test_reliability_is_that_of_the_average(both, model):
     assert not ours.equals(alone)
 
 
+@pytest.mark.parametrize(("n_paired", "n_models"), [(0, 1), (199, 1), (200, 2), (10_000, 2), (10_001, 1)])
+def test_by_default_as_many_as_paired_cells_say(n_paired, n_models):
+    assert mo.TrainConfig().n_averaged(n_paired) == n_models
+    assert mo.TrainConfig(n_models=3).n_averaged(n_paired) == 3
+
+
+@pytest.mark.parametrize(("missing", "n_models"), [(0.0, 2), (0.5, 1)])
+def test_cells_without_a_partner_do_not_count(quick_fit, missing, n_models, capsys):
+    cells = mo.datasets.simulate(
+        n_cells=300, modalities=["rna", "atac"], n_genes=30, n_peaks=30, n_tfs=4, n_types=2, n_latent=2,
+        pairing={"atac": missing}, depth={"rna": 100, "atac": 80}, seed=1,
+    )  # fmt: skip
+    found = quick_fit(cells.mdata, steps=2, train={"n_models": None, "progress_bar": True, "validation": 0.1})
+    assert 1 + len(found._fitted.others) == n_models
+    assert ("Model 2 of 2" in capsys.readouterr().err) == (n_models == 2)
+
+
 @pytest.mark.parametrize("number", [0, -1])
 def test_so_many_models_there_cannot_be(number):
     with pytest.raises(MultiomeError, match="n_models"):
