@@ -6,7 +6,8 @@ be predicted.
 For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of
 them tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
 presence. What the model expects needs no measured value: were it right, the correlation would be the spread of its
-predictions over that of the measurements. The first weighs as many cells as it has, the second 50.
+predictions over that of the measurements. That can be told from training cells, too. The first weighs as many cells as
+it has, the second 100.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from multiome.predict.held_out import coverage, known, query_of, recorded, with_
 from multiome.predict.multiple_tests import bh
 from multiome.predict.scale import WHOLE_CELL, compared_on, on_scale
 
-BELIEF = 50.0
+BELIEF = 100.0
 """Cells' worth of belief in what the model expects of itself."""
 LEVEL = 0.05
 """Features are called predictable so that at most this share of them is not (Benjamini-Hochberg)."""
@@ -66,8 +67,10 @@ def reliability_of(
     spec = fitted.spec.modalities[key]
     scale = compared_on(spec.kind, is_count=spec.modality.is_count)
     pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+    more = np.setdiff1d(with_others(cells, rows, key, seed=seed), scored)
+    looked_at, n = np.concatenate([scored, more]), len(scored)
     every = pd.Index(spec.features)
-    size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(scored), 1)
+    size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(looked_at), 1)
     # CLR is of a cell's own proteins: how many it has is part of what is predicted
     at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
     depth = recorded(cells, scored, key)[1]
@@ -75,13 +78,16 @@ def reliability_of(
     parts = []
     for start in range(0, len(every), size):
         columns = np.arange(start, min(start + size, len(every)))
-        predicted = expected(query_of(fitted, cells, scored, key, every[columns], depth=at), scale, seed=seed).astype(
-            np.float64
-        )
-        measured, n_telling = measurements(cells, scored, key, scale, columns)
+        query = query_of(fitted, cells, looked_at, key, every[columns], depth=at)
+        predicted = expected(query, scale, seed=seed).astype(np.float64)
+        measured = measurements(cells, looked_at, key, scale, columns)[0]
+        n_telling = measurements(cells, scored, key, scale, columns)[1]
         parts.append(
-            judge(predicted, measured, n_telling, pool.predict(cells, key, scale, columns), scale, strata=strata)
-        )
+            judge(
+                predicted[:n], measured[:n], n_telling, pool.predict(cells, key, scale, columns), scale,
+                strata=strata, hoped=hoped(predicted, measured, scale),
+            )
+        )  # fmt: skip
     found = pd.concat(parts, ignore_index=True)
     found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
     found.insert(0, "feature", every)
@@ -97,10 +103,12 @@ def judge(
     scale: str,
     *,
     strata: Int[np.ndarray, " cell"],
+    hoped: Float[np.ndarray, " feature"],
 ) -> pd.DataFrame:
     """Some features: their reliability, and p of being predicted no better than by the mean.
 
-    A fragment is likelier in a deeper cell, whatever the cell is: only cells of like depth are compared.
+    ``hoped`` is what the model expects of itself. A fragment is likelier in a deeper cell, whatever the cell is: only
+    cells of like depth are compared.
     """
     if scale == "probability":
         seen = measured > 0
@@ -110,12 +118,9 @@ def judge(
             shown[often], theirs[often] = (
                 auroc_per_feature(x[:, often], seen[:, often], strata=strata) for x in (predicted, beside)
             )
-        hoped = expected_auroc(predicted)
         p = norm.sf((shown - 0.5) / auroc_error(seen))
     else:
         shown, theirs, chance = correlation(predicted, measured), correlation(beside, measured), 0.0
-        varies = spread(measured, measured)
-        hoped = np.where(varies > 1e-9, np.minimum(spread(predicted, measured) / np.maximum(varies, 1e-12), 1), np.nan)
         n = (~np.isnan(measured)).sum(0)
         p = norm.sf(np.arctanh(np.clip(shown, -0.999, 0.999)) * np.sqrt(np.maximum(n - 3, 0)))
     unknown = np.isnan(shown)
@@ -131,6 +136,16 @@ def judge(
             "p": np.where(unknown, np.nan, p),
         }
     )
+
+
+def hoped(
+    predicted: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"], scale: str
+) -> Float[np.ndarray, " feature"]:
+    """The score of each feature were the predictions right; NaN where nothing was seen to vary."""
+    if scale == "probability":
+        return expected_auroc(predicted)
+    varies = spread(measured, measured)
+    return np.where(varies > 1e-9, np.minimum(spread(predicted, measured) / np.maximum(varies, 1e-12), 1), np.nan)
 
 
 def measurements(
