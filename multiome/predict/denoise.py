@@ -9,8 +9,9 @@ import numpy as np
 from multiome.data.opened import Data
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask_own
+from multiome.predict.drawn import Wanted
 from multiome.predict.fitted import Fitted
-from multiome.predict.impute import Wanted, predict
+from multiome.predict.impute import predict
 from multiome.predict.prediction import Prediction
 
 
