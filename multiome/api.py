@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import Literal, overload
 
 import anndata as ad
 import mudata as md
@@ -354,6 +354,22 @@ class Multiome:
             seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, overwrite=overwrite,
         )  # fmt: skip
 
+    @overload
+    def impute(
+        self, data: Data, target: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: None = ...,
+        interval: None = ..., overwrite: bool = ...,
+    ) -> Prediction: ...  # fmt: skip
+
+    @overload
+    def impute(
+        self, data: Data, target: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: str | os.PathLike,
+        interval: float | None = ..., overwrite: bool = ...,
+    ) -> ad.AnnData: ...  # fmt: skip
+
     def impute(
         self,
         data: Data,
@@ -367,7 +383,10 @@ class Multiome:
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,
-    ) -> Prediction:
+        out: str | os.PathLike | None = None,
+        interval: float | None = None,
+        overwrite: bool = False,
+    ) -> Prediction | ad.AnnData:
         """Predict a modality from every other one that a cell has, with uncertainty.
 
         Parameters
@@ -380,16 +399,49 @@ class Multiome:
             Posterior predictive draws; more draws give smoother intervals.
         scale, depth, features, batch, seed, min_features, drop_empty
             As in `translate`.
+        out
+            Write mean and ``std`` here, a ``.zarr`` or ``.h5ad``, as they are made: neither draws nor results need fit
+            into memory. The numbers are those of a `Prediction` of the same seed.
+        interval
+            Also write the ends of the central interval of this probability (say 0.9), as layers ``lower`` and
+            ``upper``.
+        overwrite
+            Replace what is at ``out``.
 
         Returns
         -------
         A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``. Of ATAC counts that `fit`
         halved, it predicts fragments; of methylation, latent fractions.
+        With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk.
+
+        Raises
+        ------
+        MultiomeError
+            If the data cannot be worked on, draws would not fit into memory, or ``out`` is named otherwise.
+        OSError
+            If nothing can be written there.
         """
         return impute(
             self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
-            seed=seed, min_features=min_features, drop_empty=drop_empty,
+            seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, interval=interval,
+            overwrite=overwrite,
         )  # fmt: skip
+
+    @overload
+    def denoise(
+        self, data: Data, modality: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: None = ...,
+        interval: None = ..., overwrite: bool = ...,
+    ) -> Prediction: ...  # fmt: skip
+
+    @overload
+    def denoise(
+        self, data: Data, modality: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: str | os.PathLike,
+        interval: float | None = ..., overwrite: bool = ...,
+    ) -> ad.AnnData: ...  # fmt: skip
 
     def denoise(
         self,
@@ -404,7 +456,10 @@ class Multiome:
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,
-    ) -> Prediction:
+        out: str | os.PathLike | None = None,
+        interval: float | None = None,
+        overwrite: bool = False,
+    ) -> Prediction | ad.AnnData:
         """Smooth a modality that was measured, by all that was measured of each cell.
 
         What is expected of another measurement of the same cell: the model's expectation, and how the cell's own count
@@ -426,16 +481,26 @@ class Multiome:
             Draws, which intervals need; by default none, so that any number of cells fits into memory.
         scale, features, batch, seed, min_features, drop_empty
             As in `impute`. ``"foreground"`` is the probability given the cell's own count.
+        out
+            Write the mean, and with draws ``std``, here, a ``.zarr`` or ``.h5ad``, as they are made.
+        interval
+            Also write the ends of central intervals of this probability (say 0.9): of the smoothed value, without the
+            noise of a measurement, as layers ``expected_lower`` and ``expected_upper``, and of another measurement of
+            the same cell as ``lower`` and ``upper``.
+        overwrite
+            Replace what is at ``out``.
 
         Returns
         -------
         A `Prediction`, its rows those of the modality in its own order. ``expected_interval`` says where the smoothed
         value lies, ``interval`` where another measurement of the same cell would. ``pit`` asks for such another
         measurement: of the counts that were smoothed it says nothing.
+        With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk.
         """
         return denoise(
             self._fitted, data, modality, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
-            seed=seed, min_features=min_features, drop_empty=drop_empty,
+            seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, interval=interval,
+            overwrite=overwrite,
         )  # fmt: skip
 
     def evaluate(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
+import anndata as ad
 import numpy as np
 
 from multiome.data.opened import Data
@@ -15,6 +17,7 @@ from multiome.predict.expected import expected
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.states import Query
+from multiome.predict.written import check_written, write_prediction
 
 MAX_BYTES = 4 * 2**30
 """Draws kept in memory, at most."""
@@ -33,14 +36,18 @@ def impute(
     seed: int = 0,
     min_features: float = 0.5,
     drop_empty: bool = False,
-) -> Prediction:
+    out: str | os.PathLike | None = None,
+    interval: float | None = None,
+    overwrite: bool = False,
+) -> Prediction | ad.AnnData:
     """Predict ``target`` from every other modality that a cell has."""
-    wanted = Wanted.of(fitted, target, scale=scale, n_samples=n_samples, seed=seed)
+    path = check_written(out, overwrite=overwrite, interval=interval)
+    wanted = Wanted.of(fitted, target, scale=scale, n_samples=n_samples, seed=seed, interval=interval)
     query = ask(
         fitted, data, target, source=None, features=features, depth=depth, batch=batch,
         min_features=min_features, drop_empty=drop_empty,
     )  # fmt: skip
-    return predict(query, wanted)
+    return predict(query, wanted) if path is None else write_prediction(query, wanted, path)
 
 
 def predict(query: Query, wanted: Wanted) -> Prediction:
@@ -53,11 +60,11 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
     """
     n_bytes = 4 * 2 * wanted.n_samples * len(query.cells) * len(query.features)
     if n_bytes > MAX_BYTES:
-        other = "use translate" if query.measured_in is None else "n_samples=0"
+        other = "translate" if query.measured_in is None else "n_samples=0"
         raise MultiomeError(
             f"{wanted.n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need "
             f"{n_bytes / 2**30:.1f} GiB (at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a "
-            f"smaller n_samples, or {other}, for expected values only."
+            f"smaller n_samples, write the result with out='NAME.zarr', or use {other}, for expected values only."
         )
     measured, expectations = draws(query, wanted)
     return Prediction(
