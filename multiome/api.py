@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from typing import Literal, overload
 
 import anndata as ad
-import mudata as md
 import numpy as np
 import pandas as pd
 import torch
@@ -505,9 +504,9 @@ class Multiome:
 
     def evaluate(
         self,
-        data: md.MuData,
+        data: Data,
         *,
-        reference: md.MuData | None = None,
+        reference: Data | None = None,
         per: Literal["all", "feature"] = "all",
         level: float = 0.9,
         n_samples: int | np.integer = 100,

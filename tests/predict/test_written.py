@@ -49,8 +49,7 @@ def layers_of(prediction, verb):
     return found
 
 
-@pytest.mark.parametrize("bytes_at_a_time", [2**29, 40_000], ids=["whole", "parts"])
-@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+@pytest.mark.parametrize(("suffix", "bytes_at_a_time"), [(".h5ad", 2**29), (".zarr", 40_000)], ids=["whole", "parts"])
 @pytest.mark.parametrize(
     ("verb", "target", "scale"),
     [("impute", "atac", "counts"), ("impute", "prot", "clr"), ("impute", "met", "fraction"), ("denoise", "prot", "clr"),
