@@ -17,9 +17,9 @@ from multiome.data.build import prepare
 from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
 from multiome.data.opened import Data
+from multiome.data.some_cells import MAX_HELD_OUT, RUN, in_memory
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
-from multiome.data.survey import MAX_HELD_OUT, RUN, in_memory
 from multiome.errors import MultiomeError, check_seed, given_or_default
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality

@@ -13,9 +13,9 @@ from jaxtyping import Float, Int
 
 from multiome.data.dataset import CellDataset
 from multiome.data.panels import HOW_TO_JOIN
+from multiome.data.some_cells import N_CELLS, in_runs
 from multiome.data.spec import DataSpec
 from multiome.data.stored import StoredRows
-from multiome.data.survey import N_CELLS, in_runs
 from multiome.errors import MultiomeWarning, listed
 
 EXPECTED = 10.0

@@ -26,9 +26,10 @@ from multiome.data.keys import only_key, resolve_modalities, wanted_keys
 from multiome.data.matrix import Matrix, check_presence, checked_panels, depth_of, halve, read_matrix
 from multiome.data.opened import Data, opened
 from multiome.data.panels import Panels, depth_shares, describe
+from multiome.data.some_cells import some_cells
 from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.data.stored import StoredRows, stored
-from multiome.data.survey import from_survey, query_matrix, some_cells
+from multiome.data.survey import from_survey, query_matrix
 from multiome.errors import InvalidPairing, MultiomeWarning, UnknownName, check_flag, listed
 from multiome.modalities.base import Modality
 
@@ -165,7 +166,7 @@ def prepare_stored(
         warnings.filterwarnings("ignore", message=".*features are zero in every cell", category=MultiomeWarning)
         some = some_cells(key, adata, values, modality)
         draft, _ = prepare_modality(key, some, replace(modality, layer=None), drop_empty=True)
-    spec, matrix, n_unseen = from_survey(key, adata, values, modality, draft, drop_empty=drop_empty)
+    spec, matrix, n_unseen = from_survey(key, adata, values, modality, draft, n_seen=some.n_obs, drop_empty=drop_empty)
     mention_unseen(key, n_unseen, adata.n_vars)
     return spec, matrix
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
+from multiome.data.calls import check_layers, checked_calls
+from multiome.data.checks import check_found, check_layer, check_values, empty_cells
 from multiome.data.panels import Panels, check_panels, without_nan
 from multiome.data.spec import ModalitySpec
 from multiome.data.stored import StoredRows
@@ -98,7 +99,7 @@ def checked_values(
     """
     layers = list(adata.layers)
     names = adata.obs_names, adata.var_names
-    check_layer(key, modality.layer, layers)
+    check_layers(key, modality, layers)
     values = raw_values(adata, modality.layer, key=key) if raw is None else raw
     advice = f"The model was fitted on raw counts in {place_of(modality.layer)}; show it the same." if fitted else None
     if modality.coverage_layer is None:
@@ -107,54 +108,8 @@ def checked_values(
             has_raw=adata.raw is not None, advice=advice,
         )  # fmt: skip
         return values, None
-    check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
-    if modality.layer == modality.coverage_layer:
-        raise InvalidCounts(
-            f"{key!r}: layer {modality.layer!r} cannot hold both the methylated calls and all calls of each site. Name "
-            "the layer of the methylated calls with with_layer('<layer>'), or leave it out where they lie in .X."
-        )
-    layers.remove(modality.coverage_layer)  # no other values to offer
     coverage = raw_values(adata, modality.coverage_layer, key=key)
-    check_values(
-        key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer,
-        advice="It must count all calls of each site.",
-    )  # fmt: skip
-    coverage = without_zeros(coverage)
-    values = without_uncovered(values, coverage)
-    if modality.is_count:
-        check_calls(key, values, modality.coverage_layer, modality.layer)
-    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer, advice=advice)
-    check_coverage(key, values, coverage, *names)
-    return on_entries(values, coverage), coverage
-
-
-def without_uncovered(values: sp.csr_matrix, coverage: sp.csr_matrix) -> sp.csr_matrix:
-    """NaN at sites without a call says what the coverage says as well, and is dropped; elsewhere it stays."""
-    missing = np.flatnonzero(np.isnan(values.data))
-    if not len(missing):
-        return values
-    rows = np.searchsorted(values.indptr, missing, side="right") - 1
-    covered = np.asarray(coverage[rows, values.indices[missing]]).ravel() > 0
-    values = values.copy()
-    values.data[missing[~covered]] = 0
-    values.eliminate_zeros()
-    return values
-
-
-def without_zeros(x: sp.csr_matrix) -> sp.csr_matrix:
-    """The same matrix without stored zeros; a copy only where there are some."""
-    if np.all(x.data):
-        return x
-    x = x.copy()
-    x.eliminate_zeros()
-    return x
-
-
-def on_entries(values: sp.csr_matrix, coverage: sp.csr_matrix) -> sp.csr_matrix:
-    """The values with exactly the entries of the coverage (which stores no zeros), zeros stored."""
-    # 2 * coverage + values has every entry of the coverage and no cancellation; values never exceed the coverage
-    both = sp.csr_matrix(values + 2 * coverage)
-    return sp.csr_matrix((both.data - 2 * coverage.data, coverage.indices, coverage.indptr), shape=coverage.shape)
+    return checked_calls(key, values, coverage, modality, names=names, layers=layers, advice=advice)
 
 
 def halve(values: sp.csr_matrix) -> sp.csr_matrix:

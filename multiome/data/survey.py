@@ -1,4 +1,4 @@
-"""One modality on disk: its recipe on some of the cells, and one pass over all of them."""
+"""One modality on disk: what one pass over all of its cells tells."""
 
 from __future__ import annotations
 
@@ -7,36 +7,14 @@ from dataclasses import dataclass, replace
 import anndata as ad
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from multiome.data.checks import check_values, empty_cells
-from multiome.data.dataset import CellDataset
 from multiome.data.matrix import Matrix, check_presence, mention_other_counts, places
 from multiome.data.spec import ModalitySpec
-from multiome.data.split import shuffled
 from multiome.data.stored import BLOCK, StoredRows
 from multiome.errors import InvalidCounts, InvalidPairing
 from multiome.modalities.base import Modality
-
-N_CELLS = 20_000
-"""Cells that a recipe sees of a modality on disk."""
-MAX_HELD_OUT = 2_000
-"""Cells on disk that are held out at most: more would not tell better when to stop."""
-RUN = 64
-"""Cells that are read from one place of the disk."""
-
-
-def in_runs(rows: Int[np.ndarray, " cell"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " some"]:
-    """Random rows, ``n`` at most, in order; several neighbours at a time."""
-    return rows if len(rows) <= n else np.sort(shuffled(rows, RUN, rng)[:n])
-
-
-def some_cells(key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, *, seed: int = 0) -> ad.AnnData:
-    """Some cells of a modality on disk, in memory, their values in ``.X``."""
-    rows = in_runs(np.arange(adata.n_obs), N_CELLS, np.random.default_rng(seed))
-    x = values[rows]
-    no_panels(key, x.data, modality)
-    return ad.AnnData(x, obs=pd.DataFrame(index=adata.obs_names[rows]), var=adata.var)
 
 
 @dataclass(frozen=True)
@@ -100,9 +78,16 @@ def no_panels(key: str, data: np.ndarray, modality: Modality) -> None:
 
 
 def from_survey(
-    key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, draft: ModalitySpec, *, drop_empty: bool
+    key: str,
+    adata: ad.AnnData,
+    values: StoredRows,
+    modality: Modality,
+    draft: ModalitySpec,
+    *,
+    n_seen: int,
+    drop_empty: bool,
 ) -> tuple[ModalitySpec, Matrix, int]:
-    """What a recipe decided on some of the cells, and all of them as one pass tells.
+    """What a recipe decided on ``n_seen`` of the cells, and all of them as one pass tells.
 
     Which features are used is the recipe's choice; how deep cells are, what each feature adds to it and how many cells
     there are is known of all cells.
@@ -129,7 +114,7 @@ def from_survey(
         n_cells=n_cells,
         layer=modality.layer,
         n_components=modality.components_of(n_cells),
-        notes=(*draft.notes, f"the recipe saw {min(N_CELLS, adata.n_obs):,} of {adata.n_obs:,} cells."),
+        notes=(*draft.notes, f"the recipe saw {n_seen:,} of {adata.n_obs:,} cells."),
     )
     kept = values.shown(place, len(draft.features), halved=draft.halved)
     matrix = Matrix(kept, None, depth, np.ones(len(draft.features), dtype=bool), empty)
@@ -164,21 +149,3 @@ def query_matrix(
     if spec.modality.is_count:
         empty = empty_cells(key, told.used, adata.obs_names, drop_empty=drop_empty)
     return Matrix(values.shown(place, len(spec.features), halved=spec.halved), None, depth, found, empty)
-
-
-def in_memory(
-    cells: CellDataset, rows: Int[np.ndarray, " training"], held_out: Int[np.ndarray, " held"], *, seed: int
-) -> tuple[CellDataset, Int[np.ndarray, " some"], Int[np.ndarray, " held"]]:
-    """Cells whose values are in memory, and which of them are for training and held out: all, or some of many.
-
-    Of cells on disk, all that were held out and, of each set of modalities that cells have, at most `N_CELLS` others.
-    """
-    if not cells.on_disk:
-        return cells, rows, held_out
-    rng = np.random.default_rng(seed)
-    observed = np.stack([cells.observed(key)[rows] for key in cells.matrices], axis=1)
-    patterns, member = np.unique(observed, axis=0, return_inverse=True)
-    chosen = [in_runs(rows[member.ravel() == pattern], N_CELLS, rng) for pattern in range(len(patterns))]
-    index = np.sort(np.concatenate([*chosen, held_out]))
-    kept = np.isin(index, held_out)
-    return cells.load(index), np.flatnonzero(~kept), np.flatnonzero(kept)
