@@ -8,9 +8,11 @@ import pandas as pd
 from jaxtyping import Int
 
 from multiome.data.dataset import CellDataset
+from multiome.data.panels import Panels, without_nan
+from multiome.data.panels_on_disk import some_of_each
 from multiome.data.split import shuffled
 from multiome.data.stored import StoredRows
-from multiome.data.survey import no_panels
+from multiome.data.survey import checked
 from multiome.modalities.base import Modality
 
 N_CELLS = 20_000
@@ -26,12 +28,24 @@ def in_runs(rows: Int[np.ndarray, " cell"], n: int, rng: np.random.Generator) ->
     return rows if len(rows) <= n else np.sort(shuffled(rows, RUN, rng)[:n])
 
 
-def some_cells(key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, *, seed: int = 0) -> ad.AnnData:
-    """Some cells of a modality on disk, in memory, their values in ``.X``."""
-    rows = in_runs(np.arange(adata.n_obs), N_CELLS, np.random.default_rng(seed))
-    x = values[rows]
-    no_panels(key, x.data, modality)
-    return ad.AnnData(x, obs=pd.DataFrame(index=adata.obs_names[rows]), var=adata.var)
+def some_cells(
+    key: str,
+    adata: ad.AnnData,
+    values: StoredRows,
+    modality: Modality,
+    panels: Panels | None = None,
+    *,
+    seed: int = 0,
+) -> ad.AnnData:
+    """Some cells of a modality on disk, of every panel, in memory, their values, which were checked, in ``.X``."""
+    rng = np.random.default_rng(seed)
+    rows = in_runs(np.arange(adata.n_obs), N_CELLS, rng)
+    if panels is not None:
+        rows = np.union1d(rows, some_of_each(panels, rng))
+    x, calls = values[rows], None if values.coverage is None else values.coverage[rows]
+    checked(key, x if panels is None else without_nan(x)[0], calls, adata, modality, rows=rows)
+    layers = {} if calls is None else {modality.coverage_layer: calls}
+    return ad.AnnData(x, obs=pd.DataFrame(index=adata.obs_names[rows]), var=adata.var, layers=layers)
 
 
 def in_memory(

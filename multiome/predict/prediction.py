@@ -10,7 +10,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from multiome.data.cells import check_unique
-from multiome.data.matrix import checked_panels, depth_of, halve
+from multiome.data.depth import depth_of
+from multiome.data.matrix import checked_panels, halve
 from multiome.data.spec import ModalitySpec
 from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
