@@ -524,7 +524,8 @@ class Multiome:
         Parameters
         ----------
         data
-            Cells in which at least two modalities were measured. Of features, those are scored that they have.
+            Cells in which at least two modalities were measured. Of features, those are scored that they have. Of many
+            cells on disk all are checked, and those that are scored are read into memory.
         reference
             Cells to train simple methods on, usually those that the model was fitted on: the mean of each feature, the
             30 nearest cells, and ridge regression, the last two on 50 components of the source. Without it the model
@@ -545,7 +546,8 @@ class Multiome:
         Returns
         -------
         A tidy table: ``source``, ``target``, ``method`` (``"multiome"``, ``"mean"``, ``"knn"``, ``"ridge"``),
-        ``score``, ``value``, and ``n_cells``, ``n_features`` or ``feature``, ``predictable`` (see `reliability`).
+        ``score``, ``value``, ``n_cells`` that were scored, and ``n_features``, or ``feature`` and ``predictable`` (see
+        `reliability`).
 
         * RNA on log CP10k, protein on CLR, methylated fractions: ``feature_r``, ``cell_r``, ``rmse``
           (`multiome.metrics.correlation`);

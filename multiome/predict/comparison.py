@@ -230,5 +230,6 @@ class Comparison:
         table = pd.concat(parts, ignore_index=True).dropna(subset="value")
         table.insert(0, "target", self.direction.target)
         table.insert(0, "source", self.direction.source)
+        table["n_cells"] = len(self.rows)
         known = self.predictable
         return table if known is None else table.assign(predictable=known.loc[table["feature"]].to_numpy())
