@@ -35,8 +35,8 @@ def copy_with(path: Path, out: Path, values: np.ndarray, *, key: str, modality: 
             shutil.copytree(path, beside)
             root: Any = zarr.open_group(beside, mode="r+", use_consolidated=False)
             add(root, values, key=key, modality=modality)
-            if (beside / ".zmetadata").exists():  # the list of all that is there, which zarr reads first
-                zarr.consolidate_metadata(root.store)
+            if zarr.open_group(beside, mode="r").metadata.consolidated_metadata is not None:
+                zarr.consolidate_metadata(root.store)  # the list of all that is there, which is read first
         else:
             shutil.copyfile(path, beside)
             with h5py.File(beside, "r+") as root:

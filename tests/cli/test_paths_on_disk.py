@@ -8,6 +8,7 @@ import pytest
 import zarr
 
 from multiome.api import Multiome
+from multiome.cli.files import copy_with
 from multiome.data import matrix, some_cells, stored
 
 COMMANDS = {
@@ -120,3 +121,21 @@ def test_a_folder_of_something_else(run, tmp_path, capsys):
     (tmp_path / "z.zarr").write_text("")
     assert run(f"translate ./fitted.multiome ./data.h5mu --source rna --target prot --out {tmp_path / 'z.zarr'}") == 2
     assert "z.zarr is a file, and a folder is to be written" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:zarr v3 autosharding:UserWarning", "ignore:Consolidated metadata is currently not")
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_copy_lists_what_was_added(small, tmp_path, zarr_format):
+    with ad.settings.override(zarr_write_format=zarr_format):
+        small.mdata["rna"].write_zarr(tmp_path / "rna.zarr")
+    zarr.consolidate_metadata(zarr.open_group(tmp_path / "rna.zarr", mode="r+", use_consolidated=False).store)
+    copy_with(tmp_path / "rna.zarr", tmp_path / "copy.zarr", np.ones((160, 2), dtype=np.float32), key="z")
+    assert "z" in zarr.open_group(tmp_path / "copy.zarr", mode="r", use_consolidated=True)["obsm"]
+    np.testing.assert_array_equal(ad.read_zarr(tmp_path / "copy.zarr").obsm["z"], 1)
+
+
+def test_a_copy_that_fails_leaves_nothing(small, tmp_path):
+    small.mdata["rna"].write_h5ad(tmp_path / "rna.h5ad")
+    with pytest.raises(KeyError):
+        copy_with(tmp_path / "rna.h5ad", tmp_path / "copy.h5ad", np.ones((160, 2)), key="z", modality="absent")
+    assert [path.name for path in tmp_path.iterdir()] == ["rna.h5ad"]
