@@ -44,7 +44,7 @@ def prepare(
     drop_empty: bool,
     joined: Collection[tuple[str, str]] = (),
 ) -> tuple[DataSpec, CellDataset]:
-    """Check training data, run every modality's recipe, and return the spec with the cells in memory.
+    """Check training data, run every modality's recipe, and return the spec with the cells.
 
     ``joined`` are pairs of modalities that need not share cells, because a guidance graph joins their features.
     """
