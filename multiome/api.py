@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import Literal, overload
 
 import anndata as ad
-import mudata as md
 import numpy as np
 import pandas as pd
 import torch
@@ -19,9 +18,9 @@ from multiome.data.build import prepare
 from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
 from multiome.data.opened import Data
+from multiome.data.some_cells import MAX_HELD_OUT, RUN, in_memory
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
-from multiome.data.survey import MAX_HELD_OUT, RUN, in_memory
 from multiome.errors import MultiomeError, check_seed, given_or_default
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
@@ -358,6 +357,22 @@ class Multiome:
             seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, overwrite=overwrite,
         )  # fmt: skip
 
+    @overload
+    def impute(
+        self, data: Data, target: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: None = ...,
+        interval: None = ..., overwrite: bool = ...,
+    ) -> Prediction: ...  # fmt: skip
+
+    @overload
+    def impute(
+        self, data: Data, target: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: str | os.PathLike,
+        interval: float | None = ..., overwrite: bool = ...,
+    ) -> ad.AnnData: ...  # fmt: skip
+
     def impute(
         self,
         data: Data,
@@ -371,7 +386,10 @@ class Multiome:
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,
-    ) -> Prediction:
+        out: str | os.PathLike | None = None,
+        interval: float | None = None,
+        overwrite: bool = False,
+    ) -> Prediction | ad.AnnData:
         """Predict a modality from every other one that a cell has, with uncertainty.
 
         Parameters
@@ -384,16 +402,49 @@ class Multiome:
             Posterior predictive draws; more draws give smoother intervals.
         scale, depth, features, batch, seed, min_features, drop_empty
             As in `translate`.
+        out
+            Write mean and ``std`` here, a ``.zarr`` or ``.h5ad``, as they are made: neither draws nor results need fit
+            into memory. The numbers are those of a `Prediction` of the same seed.
+        interval
+            Also write the ends of the central interval of this probability (say 0.9), as layers ``lower`` and
+            ``upper``.
+        overwrite
+            Replace what is at ``out``.
 
         Returns
         -------
         A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``. Of ATAC counts that `fit`
         halved, it predicts fragments; of methylation, latent fractions.
+        With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk.
+
+        Raises
+        ------
+        MultiomeError
+            If the data cannot be worked on, draws would not fit into memory, or ``out`` is named otherwise.
+        OSError
+            If nothing can be written there.
         """
         return impute(
             self._fitted, data, target, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
-            seed=seed, min_features=min_features, drop_empty=drop_empty,
+            seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, interval=interval,
+            overwrite=overwrite,
         )  # fmt: skip
+
+    @overload
+    def denoise(
+        self, data: Data, modality: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: None = ...,
+        interval: None = ..., overwrite: bool = ...,
+    ) -> Prediction: ...  # fmt: skip
+
+    @overload
+    def denoise(
+        self, data: Data, modality: str, *, scale: str | None = ..., n_samples: int | np.integer = ...,
+        depth: Depth = ..., features: Sequence[str] | None = ..., batch: str | int | Sequence[str] | None = ...,
+        seed: int = ..., min_features: float = ..., drop_empty: bool = ..., out: str | os.PathLike,
+        interval: float | None = ..., overwrite: bool = ...,
+    ) -> ad.AnnData: ...  # fmt: skip
 
     def denoise(
         self,
@@ -408,7 +459,10 @@ class Multiome:
         seed: int = 0,
         min_features: float = 0.5,
         drop_empty: bool = False,
-    ) -> Prediction:
+        out: str | os.PathLike | None = None,
+        interval: float | None = None,
+        overwrite: bool = False,
+    ) -> Prediction | ad.AnnData:
         """Smooth a modality that was measured, by all that was measured of each cell.
 
         What is expected of another measurement of the same cell: the model's expectation, and how the cell's own count
@@ -430,23 +484,33 @@ class Multiome:
             Draws, which intervals need; by default none, so that any number of cells fits into memory.
         scale, features, batch, seed, min_features, drop_empty
             As in `impute`. ``"foreground"`` is the probability given the cell's own count.
+        out
+            Write the mean, and with draws ``std``, here, a ``.zarr`` or ``.h5ad``, as they are made.
+        interval
+            Also write the ends of central intervals of this probability (say 0.9): of the smoothed value, without the
+            noise of a measurement, as layers ``expected_lower`` and ``expected_upper``, and of another measurement of
+            the same cell as ``lower`` and ``upper``.
+        overwrite
+            Replace what is at ``out``.
 
         Returns
         -------
         A `Prediction`, its rows those of the modality in its own order. ``expected_interval`` says where the smoothed
         value lies, ``interval`` where another measurement of the same cell would. ``pit`` asks for such another
         measurement: of the counts that were smoothed it says nothing.
+        With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk.
         """
         return denoise(
             self._fitted, data, modality, scale=scale, n_samples=n_samples, depth=depth, features=features, batch=batch,
-            seed=seed, min_features=min_features, drop_empty=drop_empty,
+            seed=seed, min_features=min_features, drop_empty=drop_empty, out=out, interval=interval,
+            overwrite=overwrite,
         )  # fmt: skip
 
     def evaluate(
         self,
-        data: md.MuData,
+        data: Data,
         *,
-        reference: md.MuData | None = None,
+        reference: Data | None = None,
         per: Literal["all", "feature"] = "all",
         level: float = 0.9,
         n_samples: int | np.integer = 100,
@@ -464,7 +528,8 @@ class Multiome:
         Parameters
         ----------
         data
-            Cells in which at least two modalities were measured. Of features, those are scored that they have.
+            Cells in which at least two modalities were measured. Of features, those are scored that they have. Of many
+            cells on disk all are checked, and those that are scored are read into memory.
         reference
             Cells to train simple methods on, usually those that the model was fitted on: the mean of each feature, the
             30 nearest cells, and ridge regression, the last two on 50 components of the source. Without it the model
@@ -485,7 +550,8 @@ class Multiome:
         Returns
         -------
         A tidy table: ``source``, ``target``, ``method`` (``"multiome"``, ``"mean"``, ``"knn"``, ``"ridge"``),
-        ``score``, ``value``, and ``n_cells``, ``n_features`` or ``feature``, ``predictable`` (see `reliability`).
+        ``score``, ``value``, ``n_cells`` that were scored, and ``n_features``, or ``feature`` and ``predictable`` (see
+        `reliability`).
 
         * RNA on log CP10k, protein on CLR, methylated fractions: ``feature_r``, ``cell_r``, ``rmse``
           (`multiome.metrics.correlation`);

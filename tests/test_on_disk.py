@@ -6,10 +6,10 @@ import pytest
 import scipy.sparse as sp
 
 import multiome as mo
-from multiome.data import stored, survey
+from multiome.data import some_cells, stored
 from multiome.data.build import prepare
 from multiome.data.split import split
-from multiome.errors import InvalidCounts, MultiomeWarning
+from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName
 from multiome.train import datamodule
 
 CONFIG = mo.ModelConfig(n_latent=6, n_hidden=16, n_features_latent=8, n_batch_latent=2)
@@ -20,21 +20,21 @@ def _few_in_memory(monkeypatch):
     """Data of more than 50 cells stay on disk, of which recipes see 64, and 16 are read from one place."""
     monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
     monkeypatch.setattr(stored, "BLOCK", 37)
-    monkeypatch.setattr(survey, "N_CELLS", 64)
-    monkeypatch.setattr(survey, "RUN", 16)
+    monkeypatch.setattr(some_cells, "N_CELLS", 64)
+    monkeypatch.setattr(some_cells, "RUN", 16)
     monkeypatch.setattr(datamodule, "RUN", 16)
 
 
 @pytest.fixture(scope="module")
-def three(small):
-    """RNA, ATAC and protein of 160 cells; the latter two miss in some."""
-    return md.MuData({key: small.mdata[key] for key in ("rna", "atac", "prot")})
+def whole(small):
+    """RNA, ATAC, protein and methylation of 160 cells; the middle two miss in some."""
+    return small.mdata
 
 
 @pytest.fixture(scope="module", params=["h5mu", "zarr"])
-def path(request, three, tmp_path_factory):
+def path(request, whole, tmp_path_factory):
     path = tmp_path_factory.mktemp("disk") / f"cells.{request.param}"
-    getattr(three, f"write_{request.param}")(path)
+    getattr(whole, f"write_{request.param}")(path)
     return path
 
 
@@ -51,10 +51,11 @@ def test_nothing_is_read_into_memory(path):
     _, cells = prepared(path)
     assert cells.on_disk
     assert all(isinstance(matrix.values, stored.StoredRows) for matrix in cells.matrices.values())
+    assert isinstance(cells.matrices["met"].coverage, stored.StoredRows)
 
 
-def test_what_the_model_is_built_for_is_the_same(path, three):
-    there, at_hand = prepared(path)[0], prepared(three)[0]
+def test_what_the_model_is_built_for_is_the_same(path, whole):
+    there, at_hand = prepared(path)[0], prepared(whole)[0]
     assert there.covariates == at_hand.covariates
     assert there.n_cells == at_hand.n_cells
     for key, expected in at_hand.modalities.items():
@@ -74,25 +75,28 @@ def test_what_the_model_is_built_for_is_the_same(path, three):
         assert found.notes[-1] == f"the recipe saw 64 of {expected.n_cells} cells."
 
 
-def test_minibatches_are_the_same(path, three):
-    (_, there), (_, at_hand) = prepared(path), prepared(three)
+def test_minibatches_are_the_same(path, whole):
+    (_, there), (_, at_hand) = prepared(path), prepared(whole)
     index = np.array([3, 150, 7, 8, 9, 77])
     found, expected = there.take(index), at_hand.take(index)
     for key in at_hand.matrices:
         np.testing.assert_array_equal(found.counts[key].dense(), expected.counts[key].dense())
         np.testing.assert_array_equal(found.observed[key], expected.observed[key])
         np.testing.assert_allclose(found.exposure[key], expected.exposure[key], rtol=1e-6)
+    for x, y in ((found.counts["met"], expected.counts["met"]), (found.coverage["met"], expected.coverage["met"])):
+        for part in ("indptr", "indices", "values"):  # calls are on the entries of the coverage, zeros stored
+            np.testing.assert_array_equal(getattr(x, part), getattr(y, part))
     loaded = there.load(index)
     assert not loaded.on_disk
     np.testing.assert_array_equal(loaded.take(np.arange(6)).counts["rna"].dense(), expected.counts["rna"].dense())
 
 
-def test_an_epoch_sees_every_cell_once_and_mixes_them(path, three, monkeypatch):
+def test_an_epoch_sees_every_cell_once_and_mixes_them(path, whole, monkeypatch):
     monkeypatch.setattr(datamodule, "BUFFERED", 3)
     _, cells = prepared(path)
     rows = np.setdiff1d(np.arange(160), np.arange(0, 160, 9))
     batches = datamodule.loader(cells, rows, 20, seed=0)
-    expected = prepared(three)[1]
+    expected = prepared(whole)[1]
     orders = []
     for _ in range(2):
         epoch = list(batches)
@@ -115,38 +119,39 @@ def test_held_out_cells_are_neighbours_and_no_more_than_wanted():
     np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.arange(1000))
 
 
-def test_fit_embed_and_predict(path, three):
+def test_fit_embed_and_predict(path, whole):
     train = mo.TrainConfig(max_epochs=3, batch_size=32, validation=0.2, progress_bar=False, accelerator="cpu")
     model = mo.fit(path, batch_key="batch", config=CONFIG, train=train)
     assert np.isfinite(model.history["value"]).all()
     assert {"train", "val"} == set(model.history["cells"])
-    np.testing.assert_allclose(model.embed(path), model.embed(three), rtol=1e-5, atol=1e-6)
-    for source, target in (("rna", "prot"), ("atac", "rna")):
-        found, expected = (model.translate(data, source=source, target=target) for data in (path, three))
+    np.testing.assert_allclose(model.embed(path), model.embed(whole), rtol=1e-5, atol=1e-6)
+    for source, target in (("rna", "prot"), ("atac", "rna"), ("met", "rna"), ("rna", "met")):
+        found, expected = (model.translate(data, source=source, target=target) for data in (path, whole))
         np.testing.assert_allclose(found.X, expected.X, rtol=1e-4)
         assert found.obs_names.equals(expected.obs_names)
-    found, expected = (model.denoise(data, "rna", n_samples=2) for data in (path, three))
+    found, expected = (model.denoise(data, "rna", n_samples=2) for data in (path, whole))
     np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-4)
     assert len(model.reliability)
 
 
-def test_backed(three, tmp_path):
-    backed = md.read_h5mu(write(three, tmp_path), backed="r")
-    spec, cells = prepared(backed)
+def test_backed(whole, tmp_path):
+    backed = md.read_h5mu(write(whole, tmp_path), backed="r")
+    with pytest.warns(MultiomeWarning, match="'met': all 160 cells are read into memory, because layer 'coverage' is"):
+        spec, cells = prepared(backed)
     assert cells.on_disk
     assert spec.n_cells == 160
     backed.file.close()
 
 
-def test_features_in_another_order_and_some_missing(three, model, tmp_path):
-    rna = three["rna"][:, ::-1][:, 5:].copy()
+def test_features_in_another_order_and_some_missing(whole, model, tmp_path):
+    rna = whole["rna"][:, ::-1][:, 5:].copy()
     rna.write_h5ad(tmp_path / "rna.h5ad")
     found, expected = (model.embed(data, modality="rna") for data in (tmp_path / "rna.h5ad", rna))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def damaged(three, key, row, value):
-    data = md.MuData({k: three[k].copy() for k in three.mod})
+def damaged(whole, key, row, value):
+    data = md.MuData({k: whole[k].copy() for k in whole.mod})
     x = data[key].X.toarray() if sp.issparse(data[key].X) else np.array(data[key].X)
     x[row] = value
     data[key].X = sp.csr_matrix(x)
@@ -157,15 +162,15 @@ def damaged(three, key, row, value):
     ("value", "complaint"),
     [(-1, "negative: 40 values, the first -1 at cell"), (0.5, "not whole numbers"), (np.nan, "holds NaN or infinite")],
 )
-def test_bad_values_far_down_the_file(three, tmp_path, value, complaint):
-    path = write(damaged(three, "rna", 130, value), tmp_path)
+def test_bad_values_far_down_the_file(whole, tmp_path, value, complaint):
+    path = write(damaged(whole, "rna", 130, value), tmp_path)
     with pytest.raises(InvalidCounts, match=complaint):
         prepared(path)
 
 
-def test_empty_cells(three, tmp_path):
-    path = write(damaged(three, "rna", 130, 0), tmp_path)
-    name = three["rna"].obs_names[130]
+def test_empty_cells(whole, tmp_path):
+    path = write(damaged(whole, "rna", 130, 0), tmp_path)
+    name = whole["rna"].obs_names[130]
     with pytest.raises(InvalidCounts, match=f"'rna': 1 of 160 cells have not a single count.*first: '{name}'"):
         prepared(path)
     spec, cells = prepared(path, drop_empty=True)
@@ -173,17 +178,8 @@ def test_empty_cells(three, tmp_path):
     assert (~cells.observed("rna")).sum() == 1
 
 
-def test_panels_need_memory(three, tmp_path):
-    data = damaged(three, "prot", slice(60, None), 1)
-    x = data["prot"].X.toarray()
-    x[60:, 2] = np.nan
-    data["prot"].X = x
-    with pytest.raises(InvalidCounts, match=r"'prot' holds NaN.*must be in memory.*to_memory\(\)"):
-        prepared(write(data, tmp_path))
-
-
-def test_features_that_are_zero_everywhere_are_mentioned(three, tmp_path):
-    data = md.MuData({"rna": three["rna"].copy(), "prot": three["prot"].copy()})
+def test_features_that_are_zero_everywhere_are_mentioned(whole, tmp_path):
+    data = md.MuData({"rna": whole["rna"].copy(), "prot": whole["prot"].copy()})
     x = data["rna"].X.toarray()
     x[:, 3] = 0
     data["rna"].X = sp.csr_matrix(x)
@@ -191,8 +187,8 @@ def test_features_that_are_zero_everywhere_are_mentioned(three, tmp_path):
         prepared(write(data, tmp_path))
 
 
-def test_cut_sites(three, tmp_path):
-    data = md.MuData({"rna": three["rna"].copy(), "atac": three["atac"].copy()})
+def test_cut_sites(whole, tmp_path):
+    data = md.MuData({"rna": whole["rna"].copy(), "atac": whole["atac"].copy()})
     data["atac"].X = data["atac"].X * 2
     path = write(data, tmp_path)
     (spec, there), (expected, at_hand) = prepared(path), prepared(data)
@@ -200,3 +196,66 @@ def test_cut_sites(three, tmp_path):
     assert spec.modalities["atac"].median_depth == pytest.approx(expected.modalities["atac"].median_depth)
     index = np.array([0, 5, 100])
     np.testing.assert_array_equal(there.take(index).counts["atac"].dense(), at_hand.take(index).counts["atac"].dense())
+
+
+def methylation(whole, change):
+    """Methylation beside RNA, something changed in the calls and their coverage, both dense."""
+    met = whole["met"].copy()
+    met.X, met.layers["coverage"] = met.X.toarray(), met.layers["coverage"].toarray()
+    change(met.X, met.layers["coverage"])
+    return md.MuData({"rna": whole["rna"], "met": met})
+
+
+def nan_without_calls(calls, coverage):
+    calls[coverage == 0] = np.nan
+
+
+def test_nan_at_sites_without_calls(whole, tmp_path):
+    data = methylation(whole, nan_without_calls)
+    (_, there), (_, at_hand) = prepared(write(data, tmp_path)), prepared(data)
+    assert isinstance(there.matrices["met"].values, stored.StoredRows)
+    index = np.array([150, 3, 4])
+    found, expected = there.take(index), at_hand.take(index)
+    np.testing.assert_array_equal(found.counts["met"].dense(), expected.counts["met"].dense())
+    np.testing.assert_array_equal(found.coverage["met"].dense(), expected.coverage["met"].dense())
+
+
+def too_many(calls, coverage):
+    calls[130] = coverage[130] + 1
+
+
+def fractions(calls, coverage):
+    calls[:] = calls / np.maximum(coverage, 1)
+
+
+def half_a_call(calls, coverage):
+    coverage[130, 0] = 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [(too_many, "methylated calls exceed the coverage by 30 values"),
+     (fractions, r"\.X holds fractions between 0 and 1"),
+     (half_a_call, r"layer 'coverage'\) must hold raw counts, but some values are not whole numbers")],
+)  # fmt: skip
+def test_bad_calls_far_down_the_file(whole, tmp_path, change, complaint):
+    data = methylation(whole, change)
+    for given in (write(data, tmp_path), data):
+        with pytest.raises(InvalidCounts, match=complaint):
+            prepared(given)
+
+
+def test_no_layer_of_all_calls(whole, tmp_path):
+    data = methylation(whole, nan_without_calls)
+    data["met"].layers["all"] = data["met"].layers.pop("coverage")
+    with pytest.raises(UnknownName, match=r"Unknown layer 'coverage' of 'met' \(methylation needs its total calls\)"):
+        prepared(write(data, tmp_path))
+
+
+def test_raw_may_hold_the_counts(whole, tmp_path):
+    rna = whole["rna"].copy()
+    rna.raw = rna.copy()
+    rna.X = rna.X * 0.5
+    rna.write_h5ad(tmp_path / "rna.h5ad")
+    with pytest.raises(InvalidCounts, match=r"\.raw may hold the counts"):
+        prepared(tmp_path / "rna.h5ad", batch_key=None)

@@ -125,7 +125,7 @@ CASES = {
     "one modality to evaluate": (
         'model.evaluate(sim.mdata["rna"])',
         "TypeError",
-        "`data` must be a MuData: cells in which several modalities were measured. Got AnnData",
+        "`data` must be a MuData, or the path of one: cells in which several modalities were measured. Got AnnData",
     ),
     "one modality as reference": (
         'model.evaluate(sim.mdata, reference=sim.mdata["rna"], drop_empty=True)',

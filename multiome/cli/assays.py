@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import anndata as ad
-import mudata as md
-
 from multiome.data.keys import resolve_modalities
 from multiome.errors import unknown
 from multiome.modalities.base import Modality
@@ -14,13 +11,13 @@ from multiome.modalities.registry import MODALITIES
 
 
 def assays(
-    data: md.MuData | ad.AnnData,
+    keys: Sequence[str] | None,
     *,
     kinds: Mapping[str, str] | None,
     layers: Mapping[str, str] | None,
     continuous: Sequence[str] | None,
 ) -> dict[str, Modality] | None:
-    """The ``modalities`` argument of `fit`; None leaves all of it to the names of the keys.
+    """The ``modalities`` argument of `fit`, for data of these keys, or without; None leaves all to their names.
 
     Raises
     ------
@@ -30,8 +27,7 @@ def assays(
     given = {key: MODALITIES[kind] for key, kind in kinds.items()} if kinds else None
     if not layers and not continuous:
         return given
-    keys = list(data.mod) if isinstance(data, md.MuData) else list(given or ["rna"])
-    chosen = resolve_modalities(keys, given)
+    chosen = resolve_modalities(list(given or ["rna"]) if keys is None else keys, given)
     for option, named in (("--layer", layers or {}), ("--continuous", continuous or ())):
         for key in named:
             if key not in chosen:

@@ -14,8 +14,8 @@ class UsageError(ValueError):
     """A command line that cannot be followed, whatever the data hold."""
 
 
-def check_inputs(*paths: Path) -> None:
-    """Every input is a file that may be read.
+def check_inputs(*files: Path, data: Sequence[Path] = ()) -> None:
+    """Every input is a file that may be read; ``data`` may also be folders in the Zarr format.
 
     Raises
     ------
@@ -24,8 +24,8 @@ def check_inputs(*paths: Path) -> None:
     PermissionError
         If one may not be read.
     """
-    for path in paths:
-        if not path.is_file():
+    for path in (*files, *data):
+        if not path.is_file() and not (path in data and is_zarr(path)):
             raise FileNotFoundError(
                 f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
             )
@@ -33,7 +33,14 @@ def check_inputs(*paths: Path) -> None:
             raise PermissionError(f"You may not read {path}; its owner can allow it (chmod +r).")
 
 
-def check_output(path: Path, *, overwrite: bool, suffix: str | None = None, inputs: Sequence[Path] = ()) -> None:
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is in the Zarr format."""
+    return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()
+
+
+def check_output(
+    path: Path, *, overwrite: bool, suffixes: Sequence[str] | None = None, inputs: Sequence[Path] = ()
+) -> None:
     """An output may be written, known before anything is read.
 
     Raises
@@ -47,14 +54,19 @@ def check_output(path: Path, *, overwrite: bool, suffix: str | None = None, inpu
     PermissionError
         If nothing may be written into its folder.
     """
-    if suffix is not None and path.suffix != suffix:
-        raise UsageError(f"The result is a {suffix} file; --out {path} must end in {suffix}.")
     for given in inputs:
         if path.exists() and given.exists() and path.samefile(given):
             raise UsageError(f"--out {path} is also what is read; it would be lost. Choose another name for --out.")
-    if path.is_dir():
+    if suffixes is not None and path.suffix not in suffixes:
+        *some, last = suffixes
+        raise UsageError(f"--out {path} must end in {', '.join(some)}{' or ' if some else ''}{last}.")
+    is_folder = suffixes is not None and path.suffix == ".zarr"
+    if path.is_dir() and not is_folder:
         raise FileExistsError(f"{path} is a folder; choose another name.")
-    check_regular(path)
+    if path.is_file() and is_folder:
+        raise FileExistsError(f"{path} is a file, and a folder is to be written; choose another name.")
+    if not is_folder:
+        check_regular(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
     folder = path.resolve().parent  # where a symbolic link leads to

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from multiome.cli.checks import UsageError, check_inputs, check_interval, check_output
-from multiome.cli.files import kind_of, read
 from multiome.cli.links import write_table
+from multiome.data.opened import keys_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +36,10 @@ def evaluate(
     model
         A fitted model.
     data
-        Cells that the model was not fitted on, in which at least two modalities were measured (.h5mu).
+        Cells that the model was not fitted on, in which at least two modalities were measured (.h5mu or .zarr).
     reference
-        Cells to train simple methods on, usually those that the model was fitted on (.h5mu): mean, nearest cells, ridge
-        regression. Without it the model stands alone, and a score says little.
+        Cells to train simple methods on, usually those that the model was fitted on (.h5mu or .zarr): mean, nearest
+        cells, ridge regression. Without it the model stands alone, and a score says little.
     out
         File for the table (.csv or .tsv); a summary is printed in any case.
     plot
@@ -70,17 +70,19 @@ def evaluate(
     if plot is not None and (reference is None or per != "all"):
         raise UsageError("--plot compares methods: it needs --reference, and --per all.")
     check_interval(level, n_samples, option="level")
-    check_inputs(*inputs)
+    check_inputs(model, data=inputs[1:])
     for path in inputs[1:]:
-        if kind_of(path) != ".h5mu":
-            raise UsageError(f"{path} holds one modality; evaluate needs cells in which several were measured (.h5mu).")
+        if keys_of(path) is None:
+            raise UsageError(
+                f"{path} holds one modality; evaluate needs cells in which several were measured (.h5mu or .zarr)."
+            )
     if max_cells < 10:
         raise UsageError(f"--max_cells must be at least 10, got {max_cells}.")
     from multiome.api import Multiome
 
     table = Multiome.load(model).evaluate(
-        read(data),
-        reference=None if reference is None else read(reference),
+        data,
+        reference=reference,
         per=per,
         level=level,
         n_samples=n_samples,
@@ -107,6 +109,6 @@ def evaluate(
 def summary(table: pd.DataFrame) -> str:
     """The table as people read it: a column per method; of features, their mean."""
     shown = table.pivot_table(
-        index=["source", "target", "score"], columns="method", values="value", aggfunc="mean", sort=False
+        index=["source", "target", "n_cells", "score"], columns="method", values="value", aggfunc="mean", sort=False
     )
     return shown.to_string(float_format=lambda x: f"{x:.3f}", na_rep="")

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import h5py
 import mudata as md
+import numpy as np
+import zarr
 
-from multiome.errors import MultiomeError
+from multiome.data.opened import keys_of
 from multiome.files import draft
 
 
 def kind_of(path: Path) -> str:
-    """``.h5mu`` or ``.h5ad``, by what is inside.
+    """``.h5mu``, ``.h5ad`` or ``.zarr``, by what is there.
 
     Raises
     ------
     MultiomeError
-        If it is neither.
+        If it is none of them.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            if "mod" in file:
-                return ".h5mu"
-            if "obs" in file and "var" in file:
-                return ".h5ad"
-    except OSError as error:
-        raise MultiomeError(f"{path} is not a whole .h5mu or .h5ad file ({error}).") from error
-    raise MultiomeError(f"{path} is an HDF5 file, but neither a .h5mu nor a .h5ad file.")
+    several = keys_of(path) is not None
+    return ".zarr" if path.is_dir() else ".h5mu" if several else ".h5ad"
 
 
-def read(path: Path) -> md.MuData | ad.AnnData:
-    """A `MuData` or an `AnnData`."""
-    kind = kind_of(path)
-    try:
-        with md.set_options(pull_on_update=False):  # mdata.obs stays what the file says
-            return md.read_h5mu(path) if kind == ".h5mu" else ad.read_h5ad(path)
-    except Exception as error:
-        raise MultiomeError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+def copy_with(path: Path, out: Path, values: np.ndarray, *, key: str, modality: str | None = None) -> None:
+    """A copy of some data with values of every cell in ``obsm``, that of a modality if one is named."""
+    with draft(out) as beside:
+        if path.is_dir():
+            shutil.copytree(path, beside)
+            root: Any = zarr.open_group(beside, mode="r+", use_consolidated=False)
+            add(root, values, key=key, modality=modality)
+            if zarr.open_group(beside, mode="r").metadata.consolidated_metadata is not None:
+                zarr.consolidate_metadata(root.store)  # the list of all that is there, which is read first
+        else:
+            shutil.copyfile(path, beside)
+            with h5py.File(beside, "r+") as root:
+                add(root, values, key=key, modality=modality)
+
+
+def add(root: Any, values: np.ndarray, *, key: str, modality: str | None) -> None:
+    """Values of every cell into the ``obsm`` of an open file."""
+    holder = root if modality is None else root["mod"][modality]
+    if "obsm" not in holder:
+        ad.io.write_elem(holder, "obsm", {})
+    ad.io.write_elem(holder["obsm"], key, values)
 
 
 def write(data: md.MuData | ad.AnnData, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from multiome.cli.checks import UsageError, check_inputs, check_output
-from multiome.cli.files import read
 from multiome.cli.links import write_table
 
 TABLES = (".csv", ".tsv")
@@ -29,7 +28,7 @@ def novelty(
     model
         A fitted model.
     data
-        Raw counts of at least one modality that the model knows (.h5mu or .h5ad).
+        Raw counts of at least one modality that the model knows (.h5mu, .h5ad or .zarr).
     out
         File for the table (.csv or .tsv): columns cell, novelty, unlike_training.
     modality
@@ -44,11 +43,9 @@ def novelty(
     if out.suffix not in TABLES:
         raise UsageError(f"--out {out} must end in {' or '.join(TABLES)}.")
     check_output(out, overwrite=overwrite, inputs=(model, data))
-    check_inputs(model, data)
+    check_inputs(model, data=[data])
     from multiome.api import Multiome
 
-    table = Multiome.load(model).novelty(
-        read(data), modality=modality, min_features=min_features, drop_empty=drop_empty
-    )
+    table = Multiome.load(model).novelty(data, modality=modality, min_features=min_features, drop_empty=drop_empty)
     write_table(table.rename_axis("cell").reset_index(), out, overwrite=overwrite)
     print(f"Wrote {out}: {table['unlike_training'].sum():,} of {len(table):,} cells are unlike the training cells")

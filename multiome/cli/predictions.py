@@ -1,11 +1,15 @@
-"""Write the modalities that were not measured: `Multiome.translate` and `Multiome.impute` from file to file."""
+"""Write predictions: `Multiome.translate`, `Multiome.impute` and `Multiome.denoise` from file to file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import anndata as ad
+
 from multiome.cli.checks import check_inputs, check_interval, check_output
-from multiome.cli.files import read, write
+
+FORMATS = (".h5ad", ".zarr")
+"""Of predictions."""
 
 
 def translate(
@@ -31,14 +35,14 @@ def translate(
     model
         A fitted model.
     data
-        Cells with the source modality (.h5mu or .h5ad).
+        Cells with the source modality (.h5mu, .h5ad or .zarr).
     source
         The measured modality: a key of the data that the model was fitted on, or the kind of assay where only one key
         is of that kind.
     target
         The modality to predict, named in the same way.
     out
-        File for the result (.h5ad): expected values, cells of the source x features.
+        File for the result (.h5ad or .zarr): expected values, cells of the source x features.
     scale
         counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
         fraction (methylation, its default) or values (data that are not counts, their default).
@@ -59,12 +63,12 @@ def translate(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
-    check_inputs(model, data)
+    check_output(out, overwrite=overwrite, suffixes=FORMATS, inputs=(model, data))
+    check_inputs(model, data=[data])
     from multiome.api import Multiome
 
     predicted = Multiome.load(model).translate(
-        read(data),
+        data,
         source=source,
         target=target,
         scale=scale,
@@ -74,11 +78,10 @@ def translate(
         seed=seed,
         min_features=min_features,
         drop_empty=drop_empty,
+        out=out,
+        overwrite=overwrite,
     )
-    write(predicted, out)
-    print(
-        f"Wrote {out}: {predicted.n_obs:,} cells x {predicted.n_vars:,} features, {predicted.uns['multiome']['scale']}"
-    )
+    tell(predicted, out)
 
 
 def impute(
@@ -105,12 +108,12 @@ def impute(
     model
         A fitted model.
     data
-        Cells with at least one modality that the model knows (.h5mu or .h5ad); the target itself, where measured, is
-        not looked at.
+        Cells with at least one modality that the model knows (.h5mu, .h5ad or .zarr); the target itself, where
+        measured, is not looked at.
     target
         The modality to predict: a key of the data that the model was fitted on, or a kind of assay such as protein.
     out
-        File for the result (.h5ad): X the mean, layer std the standard deviation of a new measurement.
+        File for the result (.h5ad or .zarr): X the mean, layer std the standard deviation of a new measurement.
     scale
         counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
         fraction (methylation, its default) or values (data that are not counts, their default).
@@ -135,13 +138,13 @@ def impute(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
+    check_output(out, overwrite=overwrite, suffixes=FORMATS, inputs=(model, data))
     check_interval(interval, n_samples)
-    check_inputs(model, data)
+    check_inputs(model, data=[data])
     from multiome.api import Multiome
 
-    prediction = Multiome.load(model).impute(
-        read(data),
+    predicted = Multiome.load(model).impute(
+        data,
         target,
         scale=scale,
         n_samples=n_samples,
@@ -151,12 +154,11 @@ def impute(
         seed=seed,
         min_features=min_features,
         drop_empty=drop_empty,
+        out=out,
+        interval=interval,
+        overwrite=overwrite,
     )
-    result = prediction.to_anndata()
-    if interval is not None:
-        result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
-    write(result, out)
-    print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")
+    tell(predicted, out)
 
 
 def denoise(
@@ -183,11 +185,11 @@ def denoise(
     model
         A fitted model.
     data
-        Cells with the modality (.h5mu or .h5ad); what else was measured of them is used, too.
+        Cells with the modality (.h5mu, .h5ad or .zarr); what else was measured of them is used, too.
     modality
         The modality to smooth: a key of the data that the model was fitted on, or a kind of assay such as protein.
     out
-        File for the result (.h5ad): X the mean, and, with draws, layer std the standard deviation of another
+        File for the result (.h5ad or .zarr): X the mean, and, with draws, layer std the standard deviation of another
         measurement.
     scale
         counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
@@ -215,13 +217,13 @@ def denoise(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, suffix=".h5ad", inputs=(model, data))
+    check_output(out, overwrite=overwrite, suffixes=FORMATS, inputs=(model, data))
     check_interval(interval, n_samples)
-    check_inputs(model, data)
+    check_inputs(model, data=[data])
     from multiome.api import Multiome
 
-    prediction = Multiome.load(model).denoise(
-        read(data),
+    predicted = Multiome.load(model).denoise(
+        data,
         modality,
         scale=scale,
         n_samples=n_samples,
@@ -231,11 +233,14 @@ def denoise(
         seed=seed,
         min_features=min_features,
         drop_empty=drop_empty,
+        out=out,
+        interval=interval,
+        overwrite=overwrite,
     )
-    result = prediction.to_anndata()
-    if interval is not None:
-        result.layers["lower"], result.layers["upper"] = prediction.interval(interval)
-        ends = prediction.expected_interval(interval)
-        result.layers["expected_lower"], result.layers["expected_upper"] = ends
-    write(result, out)
-    print(f"Wrote {out}: {result.n_obs:,} cells x {result.n_vars:,} features, {prediction.scale}")
+    tell(predicted, out)
+
+
+def tell(predicted: ad.AnnData, out: Path) -> None:
+    """Say what was written."""
+    scale = predicted.uns["multiome"]["scale"]
+    print(f"Wrote {out}: {predicted.n_obs:,} cells x {predicted.n_vars:,} features, {scale}")

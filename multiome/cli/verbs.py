@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from multiome.cli.checks import check_accelerator, check_inputs, check_output
-from multiome.cli.files import kind_of, read, write
+from multiome.cli.files import copy_with, kind_of
+from multiome.data.opened import keys_of
 from multiome.model.config import ModelConfig
 from multiome.train.config import LossWeights, TrainConfig
 
+FORMATS = (".h5mu", ".h5ad", ".zarr")
+"""Of data."""
 Kind = Literal["rna", "atac", "protein", "methylation"]
 
 
@@ -34,8 +37,8 @@ def fit(
     Parameters
     ----------
     mdata
-        Raw counts, one modality per assay (.h5mu, or .h5ad for RNA alone). Which cells are paired is what the file's
-        own obs map says: a cell that a modality does not list is unmeasured there, never zero.
+        Raw counts, one modality per assay (.h5mu or .zarr, or .h5ad for RNA alone). Which cells are paired is what the
+        file's own obs map says: a cell that a modality does not list is unmeasured there, never zero.
     out
         File for the fitted model.
     graph
@@ -67,20 +70,20 @@ def fit(
     """
     inputs = [mdata] if graph is None else [mdata, graph]
     check_output(out, overwrite=overwrite, inputs=inputs)
-    check_inputs(*inputs)
+    check_inputs(*inputs[1:], data=[mdata])
     check_accelerator(train.accelerator)
     from multiome.graph.guidance import GuidanceGraph
 
     knowledge = None if graph is None else GuidanceGraph.load(graph)  # first: it is small, and may be damaged
-    data = read(mdata)
+    keys = keys_of(mdata)
     from multiome.api import fit as fit_model
     from multiome.cli.assays import assays
 
     model = fit_model(
-        data,
+        mdata,
         graph=knowledge,
         batch_key=batch_key,
-        modalities=assays(data, kinds=modalities, layers=layer, continuous=continuous),
+        modalities=assays(keys, kinds=modalities, layers=layer, continuous=continuous),
         config=config,
         train=train,
         loss=loss,
@@ -109,7 +112,7 @@ def embed(
     model
         A fitted model.
     data
-        Raw counts of at least one modality that the model knows (.h5mu or .h5ad).
+        Raw counts of at least one modality that the model knows (.h5mu, .h5ad or .zarr).
     out
         File for the copy, of the same kind as the data.
     key
@@ -123,19 +126,16 @@ def embed(
     overwrite
         Replace the output if it exists.
     """
-    check_output(out, overwrite=overwrite, inputs=(model,))
-    check_inputs(model, data)
-    kind = kind_of(data)
-    check_output(out, overwrite=overwrite, suffix=kind)
+    check_output(out, overwrite=overwrite, inputs=(model,), suffixes=FORMATS)
+    check_inputs(model, data=[data])
+    check_output(out, overwrite=overwrite, suffixes=[kind_of(data)])
     from multiome.api import Multiome
     from multiome.data.keys import matching_keys
 
-    fitted, values = Multiome.load(model), read(data)
-    z = fitted.embed(values, modality=modality, min_features=min_features, drop_empty=drop_empty)
-    holder = values
-    if kind == ".h5mu" and modality is not None:
+    fitted, keys, theirs = Multiome.load(model), keys_of(data), None
+    z = fitted.embed(data, modality=modality, min_features=min_features, drop_empty=drop_empty)
+    if keys is not None and modality is not None:
         known = fitted.spec.key(modality)
-        holder = values[matching_keys(list(values.mod), fitted.spec, only=known)[known]]
-    holder.obsm[key] = z
-    write(values, out)
+        theirs = matching_keys(keys, fitted.spec, only=known)[known]
+    copy_with(data, out, z, key=key, modality=theirs)
     print(f"Wrote {out}: {z.shape[0]:,} cells x {z.shape[1]} latent dimensions in obsm[{key!r}]")

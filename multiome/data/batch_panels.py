@@ -13,9 +13,9 @@ from jaxtyping import Float, Int
 
 from multiome.data.dataset import CellDataset
 from multiome.data.panels import HOW_TO_JOIN
+from multiome.data.some_cells import N_CELLS, in_runs
 from multiome.data.spec import DataSpec
 from multiome.data.stored import StoredRows
-from multiome.data.survey import N_CELLS, in_runs
 from multiome.errors import MultiomeWarning, listed
 
 EXPECTED = 10.0
@@ -63,7 +63,9 @@ def lacking(key: str, cells: CellDataset, spec: DataSpec) -> tuple[tuple[tuple[i
     if panels is None:
         return ()
     for i, covariate in enumerate(spec.covariates):
-        n = per_level(panels.of(cells.rows[key][there]), cells.batch_index[there, i], len(covariate.levels))
+        of_panel = np.zeros((len(covariate.levels), len(panels.measured)), dtype=np.int64)
+        np.add.at(of_panel, (cells.batch_index[there, i], panels.member[cells.rows[key][there]]), 1)
+        n = of_panel @ panels.measured
         found.append(tuple(tuple(np.flatnonzero(row == 0).tolist()) for row in n))
     return tuple(found)
 

@@ -22,13 +22,16 @@ from multiome.data.covariates import (
     settled,
 )
 from multiome.data.dataset import CellDataset
+from multiome.data.depth import depth_of
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
-from multiome.data.matrix import Matrix, check_presence, checked_panels, depth_of, halve, read_matrix
+from multiome.data.matrix import Matrix, check_presence, checked_panels, halve, read_matrix
 from multiome.data.opened import Data, opened
-from multiome.data.panels import Panels, depth_shares, describe
+from multiome.data.panels import Panels, depth_shares, describe, panel_totals
+from multiome.data.panels_on_disk import panels_of
+from multiome.data.some_cells import some_cells
 from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.data.stored import StoredRows, stored
-from multiome.data.survey import from_survey, query_matrix, some_cells
+from multiome.data.survey import from_survey, query_matrix
 from multiome.errors import InvalidPairing, MultiomeWarning, UnknownName, check_flag, listed
 from multiome.modalities.base import Modality
 
@@ -41,7 +44,7 @@ def prepare(
     drop_empty: bool,
     joined: Collection[tuple[str, str]] = (),
 ) -> tuple[DataSpec, CellDataset]:
-    """Check training data, run every modality's recipe, and return the spec with the cells in memory.
+    """Check training data, run every modality's recipe, and return the spec with the cells.
 
     ``joined`` are pairs of modalities that need not share cells, because a guidance graph joins their features.
     """
@@ -54,7 +57,7 @@ def prepare(
     cells = measured(cells)
     specs, matrices = {}, {}
     for key, modality in chosen.items():
-        values = stored(key, cells.mods[key], modality.layer, modality.coverage_layer)
+        values = stored(key, cells.mods[key], modality)
         if values is None:
             specs[key], matrices[key] = prepare_modality(key, cells.mods[key], modality, drop_empty=drop_empty)
         else:
@@ -163,9 +166,10 @@ def prepare_stored(
     """The same of a modality that stays on disk: the recipe is run on some of its cells."""
     with warnings.catch_warnings():  # features that some cells lack may be in others: all are looked at below
         warnings.filterwarnings("ignore", message=".*features are zero in every cell", category=MultiomeWarning)
-        some = some_cells(key, adata, values, modality)
+        panels = panels_of(key, adata.var_names, values) if modality.takes_panels else None
+        some = some_cells(key, adata, values, modality, panels)
         draft, _ = prepare_modality(key, some, replace(modality, layer=None), drop_empty=True)
-    spec, matrix, n_unseen = from_survey(key, adata, values, modality, draft, drop_empty=drop_empty)
+    spec, matrix, n_unseen = from_survey(key, adata, values, modality, draft, n_seen=some.n_obs, drop_empty=drop_empty)
     mention_unseen(key, n_unseen, adata.n_vars)
     return spec, matrix
 
@@ -183,7 +187,7 @@ def without_unmeasured(
 
 def feature_totals(values: sp.csr_matrix, panels: Panels | None) -> np.ndarray:
     """What each feature adds to the depth of all cells; where panels differ, were it measured in all of them."""
-    return np.asarray(values.sum(0)).ravel() if panels is None else depth_shares(values, panels)
+    return np.asarray(values.sum(0)).ravel() if panels is None else depth_shares(panel_totals(values, panels), panels)
 
 
 def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batches: np.ndarray) -> CellDataset:
@@ -236,7 +240,7 @@ def read_query(
     matrices = {}
     for key, adata in view.mods.items():
         s = spec.modalities[key]
-        values = stored(key, adata, s.layer, s.coverage_layer)
+        values = stored(key, adata, s.modality)
         matrices[key] = (
             read_matrix(key, adata, s, min_features=min_features, drop_empty=drop_empty)
             if values is None

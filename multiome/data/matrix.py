@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import anndata as ad
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
+from jaxtyping import Bool, Int
 
-from multiome.data.checks import check_calls, check_coverage, check_found, check_layer, check_values, empty_cells
+from multiome.data.calls import check_layers, checked_calls
+from multiome.data.checks import check_found, check_layer, check_values, empty_cells
+from multiome.data.depth import depth_of
 from multiome.data.panels import Panels, check_panels, without_nan
 from multiome.data.spec import ModalitySpec
 from multiome.data.stored import StoredRows
@@ -33,7 +35,7 @@ class Matrix:
     """Values of the cells that have one modality (cells x model features)."""
 
     values: sp.csr_matrix | StoredRows
-    coverage: sp.csr_matrix | None
+    coverage: sp.csr_matrix | StoredRows | None
     """Total calls, on the entries of ``values`` (methylation)."""
     depth: np.ndarray
     """Total count per cell over all features; estimated where features are missing."""
@@ -98,7 +100,7 @@ def checked_values(
     """
     layers = list(adata.layers)
     names = adata.obs_names, adata.var_names
-    check_layer(key, modality.layer, layers)
+    check_layers(key, modality, layers)
     values = raw_values(adata, modality.layer, key=key) if raw is None else raw
     advice = f"The model was fitted on raw counts in {place_of(modality.layer)}; show it the same." if fitted else None
     if modality.coverage_layer is None:
@@ -107,54 +109,8 @@ def checked_values(
             has_raw=adata.raw is not None, advice=advice,
         )  # fmt: skip
         return values, None
-    check_layer(key, modality.coverage_layer, layers, purpose=" (methylation needs its total calls)")
-    if modality.layer == modality.coverage_layer:
-        raise InvalidCounts(
-            f"{key!r}: layer {modality.layer!r} cannot hold both the methylated calls and all calls of each site. Name "
-            "the layer of the methylated calls with with_layer('<layer>'), or leave it out where they lie in .X."
-        )
-    layers.remove(modality.coverage_layer)  # no other values to offer
     coverage = raw_values(adata, modality.coverage_layer, key=key)
-    check_values(
-        key, coverage, *names, is_count=True, layers=layers, layer=modality.coverage_layer,
-        advice="It must count all calls of each site.",
-    )  # fmt: skip
-    coverage = without_zeros(coverage)
-    values = without_uncovered(values, coverage)
-    if modality.is_count:
-        check_calls(key, values, modality.coverage_layer, modality.layer)
-    check_values(key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer, advice=advice)
-    check_coverage(key, values, coverage, *names)
-    return on_entries(values, coverage), coverage
-
-
-def without_uncovered(values: sp.csr_matrix, coverage: sp.csr_matrix) -> sp.csr_matrix:
-    """NaN at sites without a call says what the coverage says as well, and is dropped; elsewhere it stays."""
-    missing = np.flatnonzero(np.isnan(values.data))
-    if not len(missing):
-        return values
-    rows = np.searchsorted(values.indptr, missing, side="right") - 1
-    covered = np.asarray(coverage[rows, values.indices[missing]]).ravel() > 0
-    values = values.copy()
-    values.data[missing[~covered]] = 0
-    values.eliminate_zeros()
-    return values
-
-
-def without_zeros(x: sp.csr_matrix) -> sp.csr_matrix:
-    """The same matrix without stored zeros; a copy only where there are some."""
-    if np.all(x.data):
-        return x
-    x = x.copy()
-    x.eliminate_zeros()
-    return x
-
-
-def on_entries(values: sp.csr_matrix, coverage: sp.csr_matrix) -> sp.csr_matrix:
-    """The values with exactly the entries of the coverage (which stores no zeros), zeros stored."""
-    # 2 * coverage + values has every entry of the coverage and no cancellation; values never exceed the coverage
-    both = sp.csr_matrix(values + 2 * coverage)
-    return sp.csr_matrix((both.data - 2 * coverage.data, coverage.indices, coverage.indptr), shape=coverage.shape)
+    return checked_calls(key, values, coverage, modality, names=names, layers=layers, advice=advice)
 
 
 def halve(values: sp.csr_matrix) -> sp.csr_matrix:
@@ -233,15 +189,7 @@ def read_matrix(
     check_presence(key, values, spec.likelihood)
     depth = depth_of(values, names, spec, panels)
     if panels is not None:
-        panels = panels.columns(place)
-        found = panels.anywhere  # a feature that is NaN in every cell is as absent as one that the data do not list
-        missing = [spec.features[i] for i in np.flatnonzero(~found)]
-        check_found(key, int(found.sum()), spec.features, missing, min_features, advice=advice)
-        for measured, n_cells in panels.each():
-            where = f" In {n_cells:,} cells, whose panel that is, the others are NaN."
-            lacks = [spec.features[i] for i in np.flatnonzero(~measured)]
-            check_found(key, int(measured.sum()), spec.features, lacks, min_features, advice=where)
-        panels = panels if panels.differ(found) else None
+        panels, found = matched_panels(key, panels, place, spec, min_features=min_features, advice=advice)
     identity = found.all() and len(place) == len(names) and np.array_equal(place, np.arange(len(names)))
     if not identity:
         values = reorder(values, place)
@@ -253,19 +201,31 @@ def read_matrix(
     return Matrix(values, coverage, depth, found, empty, panels)
 
 
-def depth_of(values: sp.csr_matrix, names: pd.Index, spec: ModalitySpec, panels: Panels | None = None) -> np.ndarray:
-    """Total over the features that training counted, scaled up for those that are missing, in each cell's own panel."""
-    if not spec.has_depth:
-        return np.ones(values.shape[0], dtype=np.float32)
-    counted = names.get_indexer(list(spec.features + spec.other_features))
-    share = float(np.asarray(spec.share)[counted >= 0].sum())
-    weight = np.zeros(values.shape[1], dtype=np.float32)
-    weight[counted[counted >= 0]] = 1
-    if panels is not None:
-        worth = np.zeros(values.shape[1])
-        worth[counted[counted >= 0]] = np.asarray(spec.share)[counted >= 0]
-        return (values @ weight / np.maximum(panels.worth(worth), 1e-6)).astype(np.float32)
-    return (values @ weight / max(share, 1e-6)).astype(np.float32)
+def matched_panels(
+    key: str,
+    panels: Panels,
+    place: Int[np.ndarray, " feature"],
+    spec: ModalitySpec,
+    *,
+    min_features: float,
+    advice: str,
+) -> tuple[Panels | None, Bool[np.ndarray, " feature"]]:
+    """Panels of the model's features, none where cells do not differ, and which of these any panel has.
+
+    Raises
+    ------
+    SpecMismatch
+        If a panel has less than ``min_features`` of them.
+    """
+    panels = panels.columns(place)
+    found = panels.anywhere  # a feature that is NaN in every cell is as absent as one that the data do not list
+    missing = [spec.features[i] for i in np.flatnonzero(~found)]
+    check_found(key, int(found.sum()), spec.features, missing, min_features, advice=advice)
+    for measured, n_cells in panels.each():
+        where = f" In {n_cells:,} cells, whose panel that is, the others are NaN."
+        lacks = [spec.features[i] for i in np.flatnonzero(~measured)]
+        check_found(key, int(measured.sum()), spec.features, lacks, min_features, advice=where)
+    return panels if panels.differ(found) else None, found
 
 
 def reorder(x: sp.csr_matrix, place: np.ndarray) -> sp.csr_matrix:

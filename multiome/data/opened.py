@@ -45,7 +45,35 @@ def opened(data: Any) -> Any:
         raise
     except Exception as error:
         raise MultiomeError(f"{str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
-    raise MultiomeError(f"{str(path)!r} holds {listed(root)} at its top; expected a MuData ('mod') or an AnnData.")
+    raise foreign(path, root)
+
+
+def keys_of(path: str | os.PathLike) -> list[str] | None:
+    """The modalities of a `MuData` in their order, None for an `AnnData`; nothing else is read.
+
+    Raises
+    ------
+    MultiomeError
+        If it is no .h5mu, .h5ad or .zarr of either.
+    """
+    root = root_of(Path(path))
+    if "mod" in root:
+        return order_of(root)
+    if {"obs", "var"} <= set(root):
+        return None
+    raise foreign(Path(path), root)
+
+
+def order_of(root: Any) -> list[str]:
+    """Names of the modalities."""
+    return np.asarray(root["mod"].attrs.get("mod-order", sorted(root["mod"]))).tolist()
+
+
+def foreign(path: Path, root: Any) -> MultiomeError:
+    """The complaint about a file of something else."""
+    return MultiomeError(
+        f"{str(path)!r} holds {listed(root)} at its top; expected a MuData ('mod') or an AnnData ('obs' and 'var')."
+    )
 
 
 def root_of(path: Path) -> h5py.File | zarr.Group:
@@ -63,10 +91,17 @@ def root_of(path: Path) -> h5py.File | zarr.Group:
 def one(group: Any) -> ad.AnnData:
     """One modality, its matrices on disk."""
     obs, var = ad.io.read_elem(group["obs"]), ad.io.read_elem(group["var"])
-    adata = ad.AnnData(values(group["X"]) if "X" in group else None, obs=obs, var=var)
+    adata = ad.AnnData(values(group["X"]) if "X" in group else None, obs=obs, var=var, raw=raw_of(group))
     for name in group.get("layers", {}):
         adata.layers[name] = values(group["layers"][name])
     return adata
+
+
+def raw_of(group: Any) -> dict[str, Any] | None:
+    """What ``.raw`` holds, if anything; messages offer it where it may be counts."""
+    if "raw" not in group or "X" not in group["raw"]:
+        return None
+    return {"X": values(group["raw"]["X"]), "var": ad.io.read_elem(group["raw"]["var"])}
 
 
 def values(element: Any) -> Any:
@@ -77,8 +112,7 @@ def values(element: Any) -> Any:
 
 def whole(root: Any) -> Cells:
     """All modalities, and which cell is which row of each, as the file says."""
-    names = np.asarray(root["mod"].attrs.get("mod-order", sorted(root["mod"]))).tolist()
-    mods = {name: one(root["mod"][name]) for name in names}
+    mods = {name: one(root["mod"][name]) for name in order_of(root)}
     if not mods:
         raise InvalidPairing("The MuData holds no modality.")
     if int(root.attrs.get("axis", 0)) != 0:

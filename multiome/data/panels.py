@@ -105,8 +105,8 @@ def check_panels(key: str, panels: Panels, names: pd.Index, *, fitted: bool) -> 
     )
 
 
-def depth_shares(counts: sp.csr_matrix, panels: Panels) -> Float[np.ndarray, " feature"]:
-    """Each feature's share of the depth, were all features measured.
+def depth_shares(totals: Float[np.ndarray, "panel feature"], panels: Panels) -> Float[np.ndarray, " feature"]:
+    """Each feature's share of the depth, were all features measured, from what was counted in each panel.
 
     Counts of a panel are taken as its cells' depths times the features' shares; both are found by turns, so that what
     panels have in common says how deep they are. Where they have little in common, or nothing, their cells
@@ -114,7 +114,7 @@ def depth_shares(counts: sp.csr_matrix, panels: Panels) -> Float[np.ndarray, " f
     """
     measured = panels.measured[panels.used].astype(float)
     n_cells = np.bincount(panels.member, minlength=len(panels.measured))[panels.used].astype(float)
-    total = panel_totals(counts, panels)[panels.used] * measured
+    total = totals[panels.used] * measured
     depth, believed, share = n_cells, BELIEF * n_cells, np.zeros(measured.shape[1])
     for _ in range(N_ROUNDS):
         share = total.sum(0) / np.maximum(measured.T @ depth, 1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import anndata as ad
@@ -14,7 +15,9 @@ import zarr
 from anndata.abc import CSCDataset, CSRDataset
 from jaxtyping import Int
 
+from multiome.data.calls import check_layers, on_entries, without_uncovered, without_zeros
 from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
+from multiome.modalities.base import Modality
 
 MAX_IN_MEMORY = 20_000
 """Cells of a modality on disk that are read into memory as a whole; of more, a few at a time are."""
@@ -24,6 +27,31 @@ GAP = 16
 """Rows that are read, and not used, rather than read anew behind them."""
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a model sees of rows on disk."""
+
+    place: Int[np.ndarray, " stored"]
+    """The model's column of every stored one, -1 where it is not used."""
+    n_columns: int
+    """Columns of the model."""
+    halved: bool = False
+    """Whether values are halved and rounded up (cut sites to fragments)."""
+    has_panels: bool = False
+    """Whether NaN says what a cell was not measured in; it is taken out."""
+
+    def of(self, x: sp.csr_matrix, coverage: sp.csr_matrix | None) -> sp.csr_matrix:
+        """Some rows as the model sees them; methylated calls on the entries of all calls, the ``coverage``."""
+        if self.has_panels:
+            x.data[np.isnan(x.data)] = 0
+        x = placed(without_zeros(x), self.place, self.n_columns)
+        if coverage is not None:
+            x = on_entries(without_uncovered(x, coverage), coverage)
+        if self.halved:
+            x.data = np.ceil(x.data / 2)
+        return x
+
+
 class StoredRows:
     """Rows of a matrix on disk, CSR or dense, by their index; nothing is kept of what was read.
 
@@ -31,32 +59,30 @@ class StoredRows:
     ----------
     x
         What `anndata` shows of a matrix in an open file.
-    place
-        The model's column of every stored one, -1 where it is not used; by default all of them in their order.
-    n_columns
-        Columns of the model.
-    halved
-        Whether values are halved and rounded up (cut sites to fragments).
+    coverage
+        All calls, where these are methylated ones.
+    seen_as
+        What the model sees of them; by default all as it is.
     """
 
     def __init__(
         self,
         x: CSRDataset | h5py.Dataset | zarr.Array,
         *,
-        place: Int[np.ndarray, " stored"] | None = None,
-        n_columns: int | None = None,
-        halved: bool = False,
+        coverage: StoredRows | None = None,
+        seen_as: Shown | None = None,
     ) -> None:
-        self.x, self.place, self.halved = x, place, halved
-        self.shape = (int(x.shape[0]), int(x.shape[1]) if n_columns is None else n_columns)
+        self.x, self.coverage, self.seen_as = x, coverage, seen_as
+        self.shape = (int(x.shape[0]), int(x.shape[1]) if seen_as is None else seen_as.n_columns)
         self.parts: tuple[Any, Any] | None = None
         if isinstance(x, CSRDataset):
             self.indptr = np.asarray(x.group["indptr"][:], dtype=np.int64)
             self.parts = x.group["data"], x.group["indices"]
 
-    def shown(self, place: Int[np.ndarray, " stored"], n_columns: int, *, halved: bool) -> StoredRows:
-        """The same rows with some of the columns."""
-        return StoredRows(self.x, place=place, n_columns=n_columns, halved=halved)
+    def shown(self, seen_as: Shown) -> StoredRows:
+        """The same rows as a model sees them."""
+        coverage = None if self.coverage is None else self.coverage.shown(seen_as)
+        return StoredRows(self.x, coverage=coverage, seen_as=seen_as)
 
     def __getitem__(self, rows: Int[np.ndarray, " some"]) -> sp.csr_matrix:
         """Some rows, in any order."""
@@ -91,11 +117,9 @@ class StoredRows:
             indptr = self.indptr[start : stop + 1] - low
             x = sp.csr_matrix((data, indices, indptr), shape=(stop - start, int(self.x.shape[1])))
             x.sum_duplicates()
-        if self.place is not None:
-            x = placed(x, self.place, self.shape[1])
-        if self.halved:
-            x.data = np.ceil(x.data / 2)
-        return x
+        if self.seen_as is None:
+            return x
+        return self.seen_as.of(x, None if self.coverage is None else self.coverage.read(start, stop))
 
     def blocks(self) -> Iterator[tuple[slice, sp.csr_matrix]]:
         """All rows, some at a time."""
@@ -117,10 +141,8 @@ def placed(x: sp.csr_matrix, place: Int[np.ndarray, " stored"], n_columns: int) 
     return x
 
 
-def stored(key: str, adata: ad.AnnData, layer: str | None, coverage_layer: str | None) -> StoredRows | None:
-    """The layer, or ``.X``, where it lies on disk and has too many rows for memory.
-
-    DNA methylation, which has a coverage beside it, is read into memory all the same, and that is said.
+def stored(key: str, adata: ad.AnnData, modality: Modality) -> StoredRows | None:
+    """The layer, or ``.X``, where it lies on disk and has too many rows for memory; for methylation, all calls beside.
 
     Raises
     ------
@@ -128,9 +150,29 @@ def stored(key: str, adata: ad.AnnData, layer: str | None, coverage_layer: str |
         If it is stored by column.
     InvalidCounts
         If it holds no numbers.
+    UnknownName
+        If it lacks the layer of all calls.
     """
     if adata.n_obs <= MAX_IN_MEMORY:
         return None
+    x = on_disk(key, adata, modality.layer)
+    if x is None or modality.coverage_layer is None:
+        return x
+    check_layers(key, modality, list(adata.layers))
+    x.coverage = on_disk(key, adata, modality.coverage_layer)
+    if x.coverage is not None:
+        return x
+    warnings.warn(
+        f"{key!r}: all {adata.n_obs:,} cells are read into memory, because layer {modality.coverage_layer!r} is there. "
+        "Given the path of the file, both stay on disk.",
+        MultiomeWarning,
+        stacklevel=4,
+    )
+    return None
+
+
+def on_disk(key: str, adata: ad.AnnData, layer: str | None) -> StoredRows | None:
+    """Rows of a layer, or of ``.X``, unless they are in memory."""
     x = adata.X if layer is None else adata.layers.get(layer)
     if isinstance(x, CSCDataset):
         raise MultiomeError(
@@ -141,11 +183,4 @@ def stored(key: str, adata: ad.AnnData, layer: str | None, coverage_layer: str |
         return None
     if x.dtype.kind not in "buif":
         raise InvalidCounts(f"{key!r} must hold numbers, but its dtype is {x.dtype}.")
-    if coverage_layer is not None:
-        warnings.warn(
-            f"{key!r}: DNA methylation is read into memory as a whole, all {adata.n_obs:,} cells of it.",
-            MultiomeWarning,
-            stacklevel=4,
-        )
-        return None
     return StoredRows(x)

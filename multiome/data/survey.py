@@ -1,4 +1,4 @@
-"""One modality on disk: its recipe on some of the cells, and one pass over all of them."""
+"""One modality on disk: what one pass over all of its cells tells."""
 
 from __future__ import annotations
 
@@ -7,49 +7,40 @@ from dataclasses import dataclass, replace
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
+from multiome.data.calls import checked_calls
 from multiome.data.checks import check_values, empty_cells
-from multiome.data.dataset import CellDataset
-from multiome.data.matrix import Matrix, check_presence, mention_other_counts, places
+from multiome.data.depth import counted, scaled_up
+from multiome.data.matrix import (
+    Matrix,
+    check_presence,
+    matched_panels,
+    mention_other_counts,
+    places,
+)
+from multiome.data.panels import Panels, depth_shares
+from multiome.data.panels_on_disk import PanelTally
 from multiome.data.spec import ModalitySpec
-from multiome.data.split import shuffled
-from multiome.data.stored import BLOCK, StoredRows
-from multiome.errors import InvalidCounts, InvalidPairing
+from multiome.data.stored import BLOCK, Shown, StoredRows
+from multiome.errors import InvalidPairing
 from multiome.modalities.base import Modality
-
-N_CELLS = 20_000
-"""Cells that a recipe sees of a modality on disk."""
-MAX_HELD_OUT = 2_000
-"""Cells on disk that are held out at most: more would not tell better when to stop."""
-RUN = 64
-"""Cells that are read from one place of the disk."""
-
-
-def in_runs(rows: Int[np.ndarray, " cell"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " some"]:
-    """Random rows, ``n`` at most, in order; several neighbours at a time."""
-    return rows if len(rows) <= n else np.sort(shuffled(rows, RUN, rng)[:n])
-
-
-def some_cells(key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, *, seed: int = 0) -> ad.AnnData:
-    """Some cells of a modality on disk, in memory, their values in ``.X``."""
-    rows = in_runs(np.arange(adata.n_obs), N_CELLS, np.random.default_rng(seed))
-    x = values[rows]
-    no_panels(key, x.data, modality)
-    return ad.AnnData(x, obs=pd.DataFrame(index=adata.obs_names[rows]), var=adata.var)
 
 
 @dataclass(frozen=True)
 class Survey:
     """What one pass over the cells of a modality has found."""
 
-    total: Float[np.ndarray, " stored"]
-    """Of each stored feature, over all cells."""
+    total: Float[np.ndarray, "panel stored"]
+    """Of each stored feature, over the cells of each panel; of all cells where there are no panels."""
     seen: Bool[np.ndarray, " stored"]
     depth: Float[np.ndarray, " cell"]
     """Total count of each cell over the features that count, as `weight` says."""
     used: Float[np.ndarray, " cell"]
-    """The same over the features that the model uses."""
+    """The same over the features that the model uses; of methylation, how many of these sites were covered."""
+    panels: Panels | None
+    """Of the stored features, where cells differ in which are NaN."""
 
 
 def survey(
@@ -62,7 +53,7 @@ def survey(
     weight: Float[np.ndarray, " stored"],
     used: Bool[np.ndarray, " stored"],
     likelihood: str,
-    advice: str | None = None,
+    fitted: bool = False,
 ) -> Survey:
     """Check every value, and add up; the depth is the sum of the features' values times their weight.
 
@@ -72,37 +63,58 @@ def survey(
         As where the values are in memory; of a block of cells at a time.
     """
     n_cells, n_features = values.shape
-    total, seen = np.zeros(n_features), np.zeros(n_features, dtype=bool)
+    total, seen = np.zeros((1, n_features)), np.zeros(n_features, dtype=bool)
     depth, recorded = np.zeros(n_cells, dtype=np.float32), np.zeros(n_cells, dtype=np.float32)
-    layers, sums = list(adata.layers), np.column_stack([weight, used]).astype(np.float32)
-    for rows, x in values.blocks():
-        no_panels(key, x.data, modality)
-        check_values(
-            key, x, adata.obs_names[rows], adata.var_names, is_count=modality.is_count, layers=layers,
-            layer=modality.layer, has_raw=adata.raw is not None, advice=advice,
-        )  # fmt: skip
+    sums = np.column_stack([weight, used]).astype(np.float32)
+    tally = PanelTally(key, adata.var_names, n_cells, fitted=fitted) if modality.takes_panels else None
+    for rows, block in values.blocks():
+        x = block if tally is None else tally.add(rows, block)
+        calls = None if values.coverage is None else values.coverage.read(rows.start, rows.stop)
+        x = checked(key, x, calls, adata, modality, rows=rows, fitted=fitted)
         if halved:
             x.data = np.ceil(x.data / 2)
         check_presence(key, x, likelihood)
         seen |= np.bincount(x.indices[x.data != 0], minlength=n_features) > 0
-        total += np.asarray(x.sum(0)).ravel()
+        total += np.asarray(x.sum(0))
         depth[rows], recorded[rows] = (x @ sums).T
-    return Survey(total, seen, depth, recorded)
+    panels, of_each = (None, total) if tally is None else tally.found()
+    return Survey(total if panels is None else of_each, seen, depth, recorded, panels)
 
 
-def no_panels(key: str, data: np.ndarray, modality: Modality) -> None:
-    """Different antibody panels are told apart in memory only."""
-    if modality.takes_panels and np.isnan(data).any():
-        raise InvalidCounts(
-            f"{key!r} holds NaN. Where it says which proteins a cell was not measured in, the modality must be in "
-            f"memory: mdata.mod[{key!r}] = mdata[{key!r}].to_memory()."
-        )
+def checked(
+    key: str,
+    x: sp.csr_matrix,
+    calls: sp.csr_matrix | None,
+    adata: ad.AnnData,
+    modality: Modality,
+    *,
+    rows: slice | Int[np.ndarray, " some"],
+    fitted: bool = False,
+) -> sp.csr_matrix:
+    """Values of some cells after every check that needs no model; of methylation, 1 where a site was covered."""
+    layers, names = list(adata.layers), (adata.obs_names[rows], adata.var_names)
+    advice = f"The model was fitted on raw counts of {key!r}; show it the same." if fitted else None
+    if calls is None:
+        check_values(
+            key, x, *names, is_count=modality.is_count, layers=layers, layer=modality.layer,
+            has_raw=adata.raw is not None, advice=advice,
+        )  # fmt: skip
+        return x
+    _, calls = checked_calls(key, x, calls, modality, names=names, layers=layers, advice=advice)
+    return sp.csr_matrix((np.ones_like(calls.data), calls.indices, calls.indptr), shape=calls.shape)
 
 
 def from_survey(
-    key: str, adata: ad.AnnData, values: StoredRows, modality: Modality, draft: ModalitySpec, *, drop_empty: bool
+    key: str,
+    adata: ad.AnnData,
+    values: StoredRows,
+    modality: Modality,
+    draft: ModalitySpec,
+    *,
+    n_seen: int,
+    drop_empty: bool,
 ) -> tuple[ModalitySpec, Matrix, int]:
-    """What a recipe decided on some of the cells, and all of them as one pass tells.
+    """What a recipe decided on ``n_seen`` of the cells, and all of them as one pass tells.
 
     Which features are used is the recipe's choice; how deep cells are, what each feature adds to it and how many cells
     there are is known of all cells.
@@ -120,20 +132,28 @@ def from_survey(
         raise InvalidPairing(f"{key!r} has no cell with a count; leave it out with `modalities`.")
     n_cells = int((~empty).sum())
     order = names.get_indexer(list(draft.features + draft.other_features))
-    depth = found.depth if draft.has_depth else np.ones(adata.n_obs, dtype=np.float32)
-    share = found.total[order] / max(found.total[order].sum(), 1e-12) if draft.has_depth else np.zeros(0)
+    panels = None if found.panels is None else found.panels.columns(order)  # without what nobody was measured in
+    if panels is not None and panels.used.sum() < 2:
+        panels = None
+    total = found.total[:, order].sum(0) if panels is None else depth_shares(found.total[:, order], panels)
+    draft = replace(draft, share=tuple((total / max(total.sum(), 1e-12)).tolist()) if draft.has_depth else ())
+    depth = np.ones(adata.n_obs, dtype=np.float32)
+    if draft.has_depth:
+        depth = scaled_up(found.depth, np.asarray(draft.share), panels)
     spec = replace(
         draft,
-        share=tuple(share.astype(float).tolist()),
         median_depth=float(np.median(depth[~empty])) if draft.has_depth else 1.0,
         n_cells=n_cells,
         layer=modality.layer,
         n_components=modality.components_of(n_cells),
-        notes=(*draft.notes, f"the recipe saw {min(N_CELLS, adata.n_obs):,} of {adata.n_obs:,} cells."),
+        notes=(*draft.notes, f"the recipe saw {n_seen:,} of {adata.n_obs:,} cells."),
     )
-    kept = values.shown(place, len(draft.features), halved=draft.halved)
-    matrix = Matrix(kept, None, depth, np.ones(len(draft.features), dtype=bool), empty)
-    return spec, matrix, int((~found.seen).sum())
+    n = len(draft.features)
+    kept = values.shown(Shown(place, n, halved=draft.halved, has_panels=found.panels is not None))
+    panels = None if panels is None else panels.columns(np.arange(n))
+    matrix = Matrix(kept, kept.coverage, depth, np.ones(n, dtype=bool), empty, panels)
+    measured = True if found.panels is None else found.panels.anywhere
+    return spec, matrix, int((measured & ~found.seen).sum())
 
 
 def query_matrix(
@@ -146,39 +166,23 @@ def query_matrix(
     drop_empty: bool,
 ) -> Matrix:
     """As `read_matrix`, of cells that stay on disk."""
-    found = places(key, adata, spec, min_features=min_features)[0] >= 0
-    names = adata.var_names.astype(str)
-    counted = names.get_indexer(list(spec.features + spec.other_features))
-    weight = np.zeros(len(names))
-    weight[counted[counted >= 0]] = 1
-    place = pd.Index(spec.features).get_indexer(names)
+    place, advice = places(key, adata, spec, min_features=min_features)
+    names, column = adata.var_names.astype(str), pd.Index(spec.features).get_indexer(adata.var_names.astype(str))
+    weight, share = counted(names, spec)
     told = survey(
-        key, adata, values, spec.modality, halved=spec.halved, weight=weight, used=place >= 0,
-        likelihood=spec.likelihood, advice=f"The model was fitted on raw counts of {key!r}; show it the same.",
+        key, adata, values, spec.modality, halved=spec.halved, weight=weight, used=column >= 0,
+        likelihood=spec.likelihood, fitted=True,
     )  # fmt: skip
     mention_other_counts(key, values.read(0, min(BLOCK, adata.n_obs)).data, spec)
     depth = np.ones(adata.n_obs, dtype=np.float32)
     if spec.has_depth:
-        depth = told.depth / np.float32(max(float(np.asarray(spec.share)[counted >= 0].sum()), 1e-6))
+        depth = scaled_up(told.depth, share, told.panels)
+    found, panels = place >= 0, None
+    if told.panels is not None:
+        panels, found = matched_panels(key, told.panels, place, spec, min_features=min_features, advice=advice)
     empty = np.zeros(adata.n_obs, dtype=bool)
     if spec.modality.is_count:
         empty = empty_cells(key, told.used, adata.obs_names, drop_empty=drop_empty)
-    return Matrix(values.shown(place, len(spec.features), halved=spec.halved), None, depth, found, empty)
-
-
-def in_memory(
-    cells: CellDataset, rows: Int[np.ndarray, " training"], held_out: Int[np.ndarray, " held"], *, seed: int
-) -> tuple[CellDataset, Int[np.ndarray, " some"], Int[np.ndarray, " held"]]:
-    """Cells whose values are in memory, and which of them are for training and held out: all, or some of many.
-
-    Of cells on disk, all that were held out and, of each set of modalities that cells have, at most `N_CELLS` others.
-    """
-    if not cells.on_disk:
-        return cells, rows, held_out
-    rng = np.random.default_rng(seed)
-    observed = np.stack([cells.observed(key)[rows] for key in cells.matrices], axis=1)
-    patterns, member = np.unique(observed, axis=0, return_inverse=True)
-    chosen = [in_runs(rows[member.ravel() == pattern], N_CELLS, rng) for pattern in range(len(patterns))]
-    index = np.sort(np.concatenate([*chosen, held_out]))
-    kept = np.isin(index, held_out)
-    return cells.load(index), np.flatnonzero(~kept), np.flatnonzero(kept)
+    seen_as = Shown(column, len(spec.features), halved=spec.halved, has_panels=told.panels is not None)
+    kept = values.shown(seen_as)
+    return Matrix(kept, kept.coverage, depth, found, empty, panels)

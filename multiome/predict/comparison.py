@@ -30,8 +30,6 @@ BASELINES = {"mean": baseline_mean, "knn": baseline_knn, "ridge": baseline_ridge
 OURS = "multiome"
 MIN_CELLS = 10
 """Fewer cells that have both modalities are not scored, nor is anything trained on them."""
-MAX_REFERENCE = 20_000
-"""Cells that simple methods are trained on, at most."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,11 @@ class Direction:
         return self.sources[0] if len(self.sources) == 1 else "all others"
 
     def rows(self, cells: CellDataset) -> np.ndarray:
-        """Cells that have the target and every source."""
-        return np.flatnonzero(np.all([cells.observed(key) for key in (self.target, *self.sources)], axis=0))
+        """Cells that have the target and every source; none where the cells know nothing of one."""
+        keys = (self.target, *self.sources)
+        if not set(keys) <= set(cells.rows):
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(np.all([cells.observed(key) for key in keys], axis=0))
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Comparison:
     cells: CellDataset
     rows: np.ndarray
     reference: CellDataset | None
+    reference_rows: np.ndarray
+    """Cells that simple methods learn from; none where they are too few."""
     seed: int
 
     @cached_property
@@ -80,14 +83,6 @@ class Comparison:
         """The scale on which values are compared."""
         spec = self.fitted.spec.modalities[self.direction.target]
         return compared_on(spec.kind, is_count=spec.modality.is_count)
-
-    @cached_property
-    def reference_rows(self) -> np.ndarray:
-        """Cells that simple methods learn from; none where they are too few."""
-        if self.reference is None or not {self.direction.target, *self.direction.sources} <= set(self.reference.rows):
-            return np.empty(0, dtype=np.int64)
-        rows = np.random.default_rng(self.seed).permutation(self.direction.rows(self.reference))[:MAX_REFERENCE]
-        return np.sort(rows) if len(rows) >= MIN_CELLS else np.empty(0, dtype=np.int64)
 
     @cached_property
     def measured(self) -> Float[np.ndarray, "cell feature"]:
@@ -235,5 +230,6 @@ class Comparison:
         table = pd.concat(parts, ignore_index=True).dropna(subset="value")
         table.insert(0, "target", self.direction.target)
         table.insert(0, "source", self.direction.source)
+        table["n_cells"] = len(self.rows)
         known = self.predictable
         return table if known is None else table.assign(predictable=known.loc[table["feature"]].to_numpy())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
+import anndata as ad
 import numpy as np
 
 from multiome.data.opened import Data
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask_own
+from multiome.predict.drawn import Wanted
 from multiome.predict.fitted import Fitted
-from multiome.predict.impute import Wanted, predict
+from multiome.predict.impute import predict
 from multiome.predict.prediction import Prediction
+from multiome.predict.written import check_written, write_prediction
 
 
 def denoise(
@@ -27,11 +31,17 @@ def denoise(
     seed: int = 0,
     min_features: float = 0.5,
     drop_empty: bool = False,
-) -> Prediction:
+    out: str | os.PathLike | None = None,
+    interval: float | None = None,
+    overwrite: bool = False,
+) -> Prediction | ad.AnnData:
     """Smooth ``modality`` in the cells that have it."""
-    wanted = Wanted.of(fitted, modality, scale=scale, n_samples=n_samples, seed=seed, least_samples=0)
+    path = check_written(out, overwrite=overwrite, interval=interval)
+    wanted = Wanted.of(
+        fitted, modality, scale=scale, n_samples=n_samples, seed=seed, least_samples=0, interval=interval
+    )
     query = ask_own(
         fitted, data, modality, features=features, depth=depth, batch=batch,
         min_features=min_features, drop_empty=drop_empty,
     )  # fmt: skip
-    return predict(query, wanted)
+    return predict(query, wanted) if path is None else write_prediction(query, wanted, path)

@@ -21,10 +21,11 @@ BLOCK = 1024
 """Cells that a verb works on at a time."""
 
 
-def blocks(cells: CellDataset) -> Iterator[np.ndarray]:
-    """Row indices, a block at a time."""
-    for start in range(0, len(cells), BLOCK):
-        yield np.arange(start, min(start + BLOCK, len(cells)))
+def blocks(cells: CellDataset, size: int | None = None) -> Iterator[np.ndarray]:
+    """Row indices, so many at a time; by default, a block."""
+    size = BLOCK if size is None else size
+    for start in range(0, len(cells), size):
+        yield np.arange(start, min(start + size, len(cells)))
 
 
 def posterior(fitted: Fitted, cells: CellDataset, batch: Batch) -> Normal:

@@ -9,9 +9,12 @@ from typing import Literal
 import mudata as md
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from multiome.data.build import read_query
+from multiome.data.cells import Cells
 from multiome.data.dataset import CellDataset
+from multiome.data.opened import Data, opened
 from multiome.errors import MultiomeError, MultiomeWarning, check_seed, check_whole, listed, unknown
 from multiome.predict.arguments import warn_unseen_batches
 from multiome.predict.comparison import MIN_CELLS, Comparison, Direction
@@ -20,12 +23,15 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import draws_needed
 from multiome.predict.unlike import unlike_columns
 
+MAX_REFERENCE = 20_000
+"""Cells that simple methods are trained on, at most."""
+
 
 def evaluate(
     fitted: Fitted,
-    data: md.MuData,
+    data: Data,
     *,
-    reference: md.MuData | None = None,
+    reference: Data | None = None,
     per: Literal["all", "feature"] = "all",
     level: float = 0.9,
     n_samples: int | np.integer = 100,
@@ -41,26 +47,28 @@ def evaluate(
     n_samples = check_whole("n_samples", n_samples)
     if n_samples < draws_needed(level):
         raise MultiomeError(f"A {level:.0%} interval needs at least {draws_needed(level)} draws, got {n_samples}.")
-    cells = read(fitted, data, "data", min_features=min_features, drop_empty=drop_empty)
+    names, cells = read(fitted, data, "data", min_features=min_features, drop_empty=drop_empty)
     directions = [d for d in directions_of(list(cells.matrices)) if len(d.rows(cells)) >= MIN_CELLS]
     if not directions:
         raise MultiomeError(
             f"`data` holds {listed(cells.matrices)}, and no {MIN_CELLS} cells with two of them, so that nothing "
             "predicted can be compared with what was measured. Show cells in which both were measured."
         )
-    trained = None
+    cells, rows = drawn(cells, directions, max_cells, seed=seed)
+    trained, learnt_from = None, [np.empty(0, dtype=np.int64)] * len(directions)
     if reference is not None:
-        trained = read(fitted, reference, "reference", min_features=min_features, drop_empty=drop_empty)
-        mention_shared(data, reference)
+        others, trained = read(fitted, reference, "reference", min_features=min_features, drop_empty=drop_empty)
+        mention_shared(names, others)
+        trained, learnt_from = drawn(trained, directions, MAX_REFERENCE, seed=seed)
+        learnt_from = [some if len(some) >= MIN_CELLS else some[:0] for some in learnt_from]
     warn_unseen_batches(cells.batch_index, fitted.spec)
     for target in dict.fromkeys(direction.target for direction in directions):
         in_measured_batches(fitted.spec, target, cells.batch_index, warn=True)
     unlike_columns(fitted, cells)  # warns where many are
     found, alone = [], []
-    for direction in directions:
-        rows = np.sort(np.random.default_rng(seed).permutation(direction.rows(cells))[:max_cells])
-        comparison = Comparison(fitted, direction, cells, rows, trained, seed)
-        if trained is not None and not len(comparison.reference_rows):
+    for direction, scored, enough in zip(directions, rows, learnt_from, strict=True):
+        comparison = Comparison(fitted, direction, cells, scored, trained, enough, seed)
+        if trained is not None and not len(enough):
             alone.append(f"{direction.source} to {direction.target}")
         found.append((comparison.overall if per == "all" else comparison.per_feature)(level, n_samples))
     if alone:
@@ -73,19 +81,41 @@ def evaluate(
     return pd.concat(found, ignore_index=True)
 
 
-def read(fitted: Fitted, data: object, what: str, *, min_features: float, drop_empty: bool) -> CellDataset:
-    """The modalities that the model knows.
+def read(
+    fitted: Fitted, data: Data, what: str, *, min_features: float, drop_empty: bool
+) -> tuple[pd.Index, CellDataset]:
+    """Names of the cells, and the modalities that the model knows.
 
     Raises
     ------
     TypeError
-        If it is no MuData.
+        If it holds one modality, or is nothing that holds cells.
     """
-    if not isinstance(data, md.MuData):
+    found = opened(data)
+    if not isinstance(found, md.MuData | Cells):
+        told = f"{str(data)!r}, which holds one modality" if found is not data else type(data).__name__
         raise TypeError(
-            f"`{what}` must be a MuData: cells in which several modalities were measured. Got {type(data).__name__}."
+            f"`{what}` must be a MuData, or the path of one: cells in which several modalities were measured. "
+            f"Got {told}."
         )
-    return read_query(data, fitted.spec, min_features=min_features, drop_empty=drop_empty)[1]
+    view, cells = read_query(found, fitted.spec, min_features=min_features, drop_empty=drop_empty)
+    return view.obs_names, cells
+
+
+def drawn(
+    cells: CellDataset, directions: Sequence[Direction], most: int, *, seed: int
+) -> tuple[CellDataset, list[Int[np.ndarray, " some"]]]:
+    """For each direction the cells to look at, so many at most, drawn at random; and all of these, in memory.
+
+    Directions share cells where they can, so that few are read from disk.
+    """
+    order = np.random.default_rng(seed).permutation(len(cells))
+    chosen = []
+    for direction in directions:
+        rows = direction.rows(cells)
+        chosen.append(rows[np.argsort(order[rows])[:most]])
+    index = np.unique(np.concatenate(chosen))
+    return cells.load(index), [np.sort(np.searchsorted(index, rows)) for rows in chosen]
 
 
 def directions_of(keys: Sequence[str]) -> list[Direction]:
@@ -98,12 +128,12 @@ def directions_of(keys: Sequence[str]) -> list[Direction]:
     return found
 
 
-def mention_shared(data: md.MuData, reference: md.MuData) -> None:
+def mention_shared(names: pd.Index, others: pd.Index) -> None:
     """Say where what is scored is also what simple methods learn from."""
-    n = len(data.obs_names.intersection(reference.obs_names))
+    n = len(names.intersection(others))
     if n:
         warnings.warn(
-            f"{n:,} of {data.n_obs:,} cells have names that occur in `reference`, too: simple methods are scored on "
+            f"{n:,} of {len(names):,} cells have names that occur in `reference`, too: simple methods are scored on "
             "cells that they were trained on. Keep the cells apart, or give names a prefix per run.",
             MultiomeWarning,
             stacklevel=4,

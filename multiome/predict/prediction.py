@@ -10,7 +10,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from multiome.data.cells import check_unique
-from multiome.data.matrix import checked_panels, depth_of, halve
+from multiome.data.depth import depth_of
+from multiome.data.matrix import checked_panels, halve
 from multiome.data.spec import ModalitySpec
 from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
@@ -49,7 +50,7 @@ class Prediction:
     @property
     def std(self) -> Float[np.ndarray, "cell feature"]:
         """Standard deviation of a new measurement; of the latent fraction for methylation. NaN from a single draw."""
-        return np.full_like(self.mean, np.nan) if len(self.draws) < 2 else self.draws.std(0, ddof=1)
+        return np.full_like(self.mean, np.nan) if len(self.draws) < 2 else spread(self.draws)
 
     def interval(
         self, level: float = 0.9
@@ -167,8 +168,13 @@ class Prediction:
 
     def to_anndata(self) -> ad.AnnData:
         """``.X`` the mean, ``layers["std"]`` where there are draws, ``.var`` as here; the scale is in ``uns``."""
-        layers = {"std": self.std} if len(self.draws) > 1 else {}
+        layers = {} if len(self.draws) < 2 else {"std": spread(self.draws)}
         return as_anndata(self.mean, self.obs, self.var, self.scale, self.modality, layers=layers)
+
+
+def spread(draws: np.ndarray) -> np.ndarray:
+    """Standard deviation of two draws or more."""
+    return draws.std(0, ddof=1)
 
 
 def among_measured(draws: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -181,17 +187,28 @@ def among_measured(draws: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, n
 
 def central(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Both ends of the central interval of draws."""
-    needed = draws_needed(level)
-    if len(draws) < needed:
-        raise MultiomeError(
-            f"A {level:.0%} interval needs at least {needed} draws, there are {len(draws)}; "
-            f"predict with n_samples={needed} or more."
-        )
+    check_draws(level, len(draws))
     lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return lower.astype(np.float32), upper.astype(np.float32)
 
 
-def draws_needed(level: float) -> int:
+def check_draws(level: float, n_draws: int, *, name: str = "level") -> None:
+    """There are enough draws to see the tails of an interval.
+
+    Raises
+    ------
+    MultiomeError
+        If there are too few, or ``level`` is not a number between 0 and 1.
+    """
+    needed = draws_needed(level, name=name)
+    if n_draws < needed:
+        raise MultiomeError(
+            f"A {level:.0%} interval needs at least {needed} draws, there are {n_draws}; "
+            f"predict with n_samples={needed} or more."
+        )
+
+
+def draws_needed(level: float, *, name: str = "level") -> int:
     """The fewest draws of which two lie, on average, outside the central interval of probability ``level``.
 
     Raises
@@ -200,7 +217,7 @@ def draws_needed(level: float) -> int:
         If ``level`` is not a number between 0 and 1.
     """
     if not is_number(level) or not 0 < level < 1:
-        raise MultiomeError(f"`level` must be a number between 0 and 1, such as 0.9, got {level!r}.")
+        raise MultiomeError(f"`{name}` must be a number between 0 and 1, such as 0.9, got {level!r}.")
     return int(np.ceil(2 / (1 - level) - 1e-9))
 
 

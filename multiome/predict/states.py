@@ -74,9 +74,9 @@ class Query:
             return None
         return torch.from_numpy(every.get_indexer(self.features).astype(np.int64)).to(self.fitted.device)
 
-    def blocks(self) -> Iterator[Block]:
-        """Everything known of the cells, a block at a time."""
-        for index in blocks(self.cells):
+    def blocks(self, size: int | None = None) -> Iterator[Block]:
+        """Everything known of the cells, so many at a time; by default, as many as verbs work on."""
+        for index in blocks(self.cells, size):
             batch = self.cells.take(index).to(self.fitted.device)
             q = posterior(self.fitted, self.cells, batch)
             predicted_in = torch.from_numpy(self.predicted_in[index]).to(batch.index.device)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float
 
 from multiome.metrics.calibration import pit
-from multiome.predict.impute import Wanted, draws
+from multiome.predict.drawn import Wanted, draws
 from multiome.predict.states import Query
 
 MAX_FEATURES = 1_000

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Normal
 
 from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
@@ -22,16 +23,14 @@ from multiome.predict.embed import blocks, posterior
 from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import (
     CAUTION,
-    DISPERSION,
-    HIGH,
     LEAST_WEIGHT,
-    LOW,
     MAX_CELLS,
     MIN_CELLS,
     USUAL,
     Standard,
     Usual,
 )
+from multiome.predict.residuals import all_residuals, log_ratio, residuals, total_of
 from multiome.types import Batch
 
 N_NEAREST = 3
@@ -48,10 +47,10 @@ def learn_usual(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, see
         there = some.observed(key)
         if there.sum() < MIN_CELLS:
             continue
-        square, ratio, depth = residuals(fitted, some, key)
+        square, ratio, depth = all_residuals(fitted, some, key)
         standard = Standard.of(square, ratio[there], depth[there])
         score = standard.score(ratio, depth)
-        _, elsewhere, _ = residuals(fitted, some, key, square=square, other=True)
+        _, elsewhere, _ = all_residuals(fitted, some, key, square=square, other=True)
         differs = (standard.score(elsewhere, depth) - score)[there]
         standards[key] = replace(standard, weight=max(float(np.median(differs)), 0.0))
         scores[key] = np.where(there, score, np.nan)
@@ -63,7 +62,7 @@ def learn_usual(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, see
     found = [np.corrcoef(a, b)[0, 1] for a, b in pairs if len(a) >= MIN_CELLS]
     correlation = float(np.clip(np.mean(found), 0, 1)) if found else 0.0
     usual = Usual({key: standards[key] for key in keys}, usual_distances(fitted, some), correlation, np.inf)
-    joint = usual.join({key: scores[key] for key in keys}, distance_score(fitted, usual, some))
+    joint = usual.join(*scores_of(fitted, usual, some))
     known = joint[~np.isnan(joint)]
     return replace(usual, threshold=float(np.quantile(known, USUAL)) * (1 + CAUTION / len(known)))
 
@@ -86,21 +85,39 @@ def usual_distances(fitted: Fitted, cells: CellDataset) -> dict[str, Standard]:
 
 
 @torch.no_grad()
-def distance_score(fitted: Fitted, usual: Usual, cells: CellDataset) -> Float[np.ndarray, " cell"]:
-    """How far each cell lies from training states, by all of its modalities; NaN where that is not known."""
-    score = np.full(len(cells), np.nan)
-    keys = [key for key in fitted.vae.keys if key in cells.matrices]
+def scores_of(
+    fitted: Fitted, usual: Usual, cells: CellDataset
+) -> tuple[dict[str, Float[np.ndarray, " cell"]], Float[np.ndarray, " cell"]]:
+    """How unusual each cell's values of every modality are, and how far it lies from training states; in one pass.
+
+    NaN where a modality was not measured, or it is not known how far is usual.
+    """
+    keys = [key for key in cells.matrices if key in usual.standards]
+    scores, far = {key: np.full(len(cells), np.nan) for key in keys}, np.full(len(cells), np.nan)
     for index in blocks(cells):
         batch = cells.take(index).to(fitted.device)
-        far = distance(fitted, posterior(fitted, cells, batch).loc)
-        patterns, member = np.unique(
-            np.column_stack([batch.observed[key].cpu().numpy() for key in keys]), axis=0, return_inverse=True
-        )
-        for i, pattern in enumerate(patterns):
-            held = [key for key, there in zip(keys, pattern, strict=True) if there]
-            standard, rows = usual.distances.get(" ".join(held)), member.ravel() == i
-            if standard is not None:
-                score[index[rows]] = standard.score(far[rows], log_depth(fitted, batch, held)[rows])
+        q = posterior(fitted, cells, batch)
+        for key in keys:
+            value, known, depth = residuals(fitted, cells, batch, q, key)
+            standard, there = usual.standards[key], cells.observed(key)[index]
+            score = standard.score(log_ratio(value, known, torch.from_numpy(standard.square).float()), depth)
+            scores[key][index] = np.where(there, score, np.nan)
+        far[index] = distance_score(fitted, usual, batch, q)
+    return scores, far
+
+
+def distance_score(fitted: Fitted, usual: Usual, batch: Batch, q: Normal) -> Float[np.ndarray, " cell"]:
+    """How far each cell lies from training states, by all of its modalities; NaN where that is not known."""
+    keys = [key for key in fitted.vae.keys if key in batch.observed]
+    score, far = np.full(len(batch), np.nan), distance(fitted, q.loc)
+    patterns, member = np.unique(
+        np.column_stack([batch.observed[key].cpu().numpy() for key in keys]), axis=0, return_inverse=True
+    )
+    for i, pattern in enumerate(patterns):
+        held = [key for key, there in zip(keys, pattern, strict=True) if there]
+        standard, rows = usual.distances.get(" ".join(held)), member.ravel() == i
+        if standard is not None:
+            score[rows] = standard.score(far[rows], log_depth(fitted, batch, held)[rows])
     return score
 
 
@@ -118,13 +135,6 @@ def log_depth(fitted: Fitted, batch: Batch, keys: Sequence[str]) -> Float[np.nda
         if fitted.spec.modalities[key].has_depth:
             depth += np.log(np.maximum(total_of(fitted, batch, key), 1))
     return depth
-
-
-def total_of(fitted: Fitted, batch: Batch, key: str) -> Float[np.ndarray, " cell"]:
-    """Each cell's total count; where panels differ, what it would be of all features."""
-    spec = fitted.spec.modalities[key]
-    total = batch.counts[key].sum() if spec.n_panels == 1 else batch.exposure[key] * spec.median_depth
-    return total[:, 0].double().cpu().numpy()
 
 
 def both_known(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,11 +175,7 @@ def unlike_columns(fitted: Fitted, cells: CellDataset) -> pd.DataFrame:
     usual = fitted.usual
     if usual is None or not len(fitted.shrinkage.states):
         return pd.DataFrame()
-    scores = {}
-    for key in [key for key in cells.matrices if key in usual.standards]:
-        _, ratio, depth = residuals(fitted, cells, key, square=usual.standards[key].square)
-        scores[key] = np.where(cells.observed(key), usual.standards[key].score(ratio, depth), np.nan)
-    joint = usual.join(scores, distance_score(fitted, usual, cells))
+    joint = usual.join(*scores_of(fitted, usual, cells))
     if np.isnan(joint).all():
         return pd.DataFrame()
     unlike = np.nan_to_num(joint, nan=-np.inf) > usual.threshold
@@ -183,65 +189,3 @@ def unlike_columns(fitted: Fitted, cells: CellDataset) -> pd.DataFrame:
             stacklevel=5,
         )
     return pd.DataFrame({"novelty": joint.astype(np.float32), "unlike_training": unlike})
-
-
-@torch.no_grad()
-def residuals(
-    fitted: Fitted,
-    cells: CellDataset,
-    key: str,
-    *,
-    square: Float[np.ndarray, " feature"] | None = None,
-    other: bool = False,
-) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
-    """Mean squared residual of each feature, log of each cell's over what is usual (``square``), and its log depth.
-
-    Without ``square``, that of these cells is usual. An ``other`` training state than the nearest is one at random.
-    """
-    matrix, spec = cells.matrices[key], fitted.spec.modalities[key]
-    found = torch.from_numpy(matrix.found)
-    usual = None if square is None else torch.from_numpy(square).float()
-    kept, own, expected, depths = [], [], [], np.zeros(len(cells))
-    for index in blocks(cells):
-        batch = cells.take(index).to(fitted.device)
-        value, known = squared(fitted, cells, batch, key, other=other)
-        known &= found & batch.observed[key].cpu()[:, None]
-        value = torch.where(known, value, 0.0)
-        own.append(value.sum(1))
-        if usual is None:
-            kept.append((value, known))  # few cells, of which it is yet to be learnt
-        else:
-            expected.append(known.float() @ usual)
-        recorded = known.sum(1).double().numpy() if key in batch.coverage else total_of(fitted, batch, key)
-        depths[index] = np.log(np.maximum(recorded, 1)) if spec.has_depth else 0.0
-    if usual is None:
-        value, known = (torch.cat(parts) for parts in zip(*kept, strict=True))
-        usual = (value.sum(0) / known.sum(0).clamp_min(1)).clamp_min(1e-4)
-        expected = [known.float() @ usual]
-    ratio = torch.cat(own) / torch.cat(expected).clamp_min(1e-9)
-    return usual.double().numpy(), ratio.clamp_min(1e-6).log().double().numpy(), depths
-
-
-def squared(
-    fitted: Fitted, cells: CellDataset, batch: Batch, key: str, *, other: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Clipped squared residuals (cell x feature), and where something was measured."""
-    vae = fitted.vae
-    q = posterior(fitted, cells, batch)
-    states = torch.from_numpy(fitted.shrinkage.states.astype(np.float32)).to(fitted.device)
-    nearest = torch.cdist(q.loc, states).argmin(1)
-    if other:
-        steps = torch.randint(1, len(states), nearest.shape, generator=torch.Generator().manual_seed(0))
-        nearest = (nearest + steps.to(nearest.device)) % len(states)
-    p = vae.channel(key).decode(vae.hidden(states[nearest], batch), vae.exposure(batch, key, None))
-    x, mean, variance = batch.counts[key].dense(), p.mean, p.variance
-    if fitted.spec.modalities[key].has_depth:
-        variance = torch.minimum(variance, mean + DISPERSION * mean**2)
-    known = torch.ones_like(x, dtype=torch.bool)
-    if key in batch.coverage:
-        known = batch.coverage[key].dense() > 0
-    in_panel = batch.known(key)
-    if in_panel is not None:
-        known = in_panel
-    residual = ((x - mean) / variance.clamp_min(1e-8).sqrt()).clamp(LOW, HIGH)
-    return residual.square().cpu(), known.cpu()

@@ -1,8 +1,10 @@
-"""Predictions that are written as they are made, a block of cells at a time, and stay on disk."""
+"""Predictions that are written as they are made, some cells at a time, and stay on disk."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +17,39 @@ import zarr
 from multiome.data.opened import opened
 from multiome.errors import MultiomeError
 from multiome.files import check_output, draft
+from multiome.predict.drawn import Wanted, draws_by_block, seeded
 from multiome.predict.embed import BLOCK
 from multiome.predict.expected import expected_by_block
+from multiome.predict.prediction import central, spread
 from multiome.predict.states import Query
 
 FORMATS = (".h5ad", ".zarr")
 CHUNK = 1_000
 """Features in a chunk, beside each other for a block of cells."""
+EXPECTED = ("expected_lower", "expected_upper")
+"""Where an expected value lies, written of a modality that was measured itself."""
+
+Told = tuple[np.ndarray, list[np.ndarray]]
+"""Indices of neighbouring cells, and values of each layer."""
 
 
-def check_written(out: str | os.PathLike, *, overwrite: bool) -> Path:
-    """Where predictions may be written.
+def check_written(out: str | os.PathLike | None, *, overwrite: bool, interval: float | None = None) -> Path | None:
+    """Where predictions may be written, if they are to be.
 
     Raises
     ------
     MultiomeError
-        If the name is no .h5ad or .zarr.
+        If the name is no .h5ad or .zarr, or an ``interval`` is to be written and nothing else.
     OSError
         As of `check_output`.
     """
+    if out is None:
+        if interval is not None:
+            raise MultiomeError(
+                f"`interval` says what is written to `out`, which is not given. A prediction in memory tells any "
+                f"interval: .interval({interval!r})."
+            )
+        return None
     path = Path(out)
     if path.suffix not in FORMATS:
         raise MultiomeError(f"`out` must be named .h5ad or .zarr, got {str(out)!r}.")
@@ -41,27 +57,92 @@ def check_written(out: str | os.PathLike, *, overwrite: bool) -> Path:
 
 
 @torch.no_grad()
-def write_expected(query: Query, scale: str, out: Path, *, seed: int) -> ad.AnnData:
-    """Expected values of the wanted features; the `AnnData` that is returned reads them from the file."""
+def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
+    """Expected values of the wanted features, and what draws say; the `AnnData` that is returned reads them from there.
+
+    Layers are ``std`` where there are draws, and with an interval ``lower`` and ``upper``; for a modality that was
+    measured itself ``expected_lower`` and ``expected_upper``, too.
+    """
     obs, var = query.obs, query.var
-    about = {"multiome": {"scale": scale, "modality": query.target}}
-    with draft(out) as beside:
-        is_h5 = out.suffix == ".h5ad"
-        root: Any = h5py.File(beside, "w") if is_h5 else zarr.open_group(beside, mode="w", zarr_format=2)
+    about = {"multiome": {"scale": wanted.scale, "modality": query.target}}
+    shape = (len(obs), len(var))
+    with draft(out) as beside, new_file(beside) as root:
         root.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-        for name, element in (("obs", obs), ("var", var), ("uns", about)):
+        for name, element in (("obs", obs), ("var", var), ("uns", about), ("layers", {})):
             ad.io.write_elem(root, name, element)
-        shape = (len(obs), len(var))
-        chunks = (max(min(BLOCK, shape[0]), 1), max(min(CHUNK, shape[1]), 1))
-        if is_h5:
-            x = root.create_dataset("X", shape, np.float32, chunks=chunks)
-        else:
-            x = root.create_array("X", shape=shape, dtype=np.float32, chunks=chunks)
-        x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-        for index, mean in expected_by_block(query, scale, seed=seed):
-            x[int(index[0]) : int(index[-1]) + 1] = mean
-        if is_h5:
-            root.close()
+        x = new_matrix(root, "X", shape)
+        for index, mean in expected_by_block(query, wanted.scale, seed=wanted.seed):
+            x[neighbours(index)] = mean
+        names = layer_names(query, wanted)
+        layers = [new_matrix(root["layers"], name, shape) for name in names]
+        if names:
+            with seeded(wanted.seed):
+                for rows, told in whole_blocks(told_by_block(query, wanted, names)):
+                    for layer, values in zip(layers, told, strict=True):
+                        layer[rows] = values
     found = opened(out)
     found.uns = about
     return found
+
+
+def layer_names(query: Query, wanted: Wanted) -> list[str]:
+    """What is written beside expected values."""
+    names = ["std"] if wanted.n_samples > 1 else []
+    if wanted.interval is not None:
+        names += ["lower", "upper"] if query.measured_in is None else ["lower", "upper", *EXPECTED]
+    return names
+
+
+def told_by_block(query: Query, wanted: Wanted, names: Sequence[str]) -> Iterator[Told]:
+    """Each layer of some cells. Whoever asks seeds, as for `draws_by_block`."""
+    of_expected = EXPECTED[0] in names
+    for index, measured, expectations in draws_by_block(query, wanted, expected=of_expected):
+        told = [spread(measured)] if "std" in names else []
+        if wanted.interval is not None:
+            told += central(measured, wanted.interval)
+            told += central(expectations, wanted.interval) if of_expected else ()
+        yield index, told
+
+
+def whole_blocks(parts: Iterable[Told]) -> Iterator[tuple[slice, list[np.ndarray]]]:
+    """The same of as many cells at a time as lie in a chunk, so that no chunk is written twice."""
+    held: list[Told] = []
+    for part in parts:
+        held.append(part)
+        if sum(len(index) for index, _ in held) >= BLOCK:
+            yield joined(held)
+            held = []
+    if held:
+        yield joined(held)
+
+
+def joined(parts: Sequence[Told]) -> tuple[slice, list[np.ndarray]]:
+    """Cells that follow each other, as one."""
+    each = zip(*(told for _, told in parts), strict=True)
+    return neighbours(np.concatenate([index for index, _ in parts])), [np.concatenate(values) for values in each]
+
+
+def neighbours(index: np.ndarray) -> slice:
+    """From the first to the last."""
+    return slice(int(index[0]), int(index[-1]) + 1)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Any]:
+    """The top group of a new file, or of a new folder."""
+    if path.suffix == ".zarr":
+        yield zarr.open_group(path, mode="w", zarr_format=2)
+    else:
+        with h5py.File(path, "w") as root:
+            yield root
+
+
+def new_matrix(group: Any, name: str, shape: tuple[int, int]) -> Any:
+    """A dense matrix that is yet to be filled."""
+    chunks = (max(min(BLOCK, shape[0]), 1), max(min(CHUNK, shape[1]), 1))
+    if isinstance(group, h5py.Group):
+        x = group.create_dataset(name, shape, np.float32, chunks=chunks)
+    else:
+        x = group.create_array(name, shape=shape, dtype=np.float32, chunks=chunks)
+    x.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    return x

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from multiome.data.dataset import CellDataset
-from multiome.data.survey import RUN
+from multiome.data.some_cells import RUN
 from multiome.types import Batch
 
 BUFFERED = 32

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from multiome.api import Multiome
-from multiome.cli.files import read, write
+from multiome.cli.files import write
 from multiome.cli.verbs import Kind
 from multiome.metrics.transforms import log_cp10k
 from multiome.modalities.registry import MODALITIES
@@ -95,6 +95,6 @@ def test_log_rna_and_methylation_of_real_cells(run, quickly, bench_data, tmp_pat
     path = bench_data("scmt_mesc_rna_met.h5mu")
     assert run(f"fit {path} --out {tmp_path / 'm'} --continuous rna {quickly}") == 0
     assert run(f"embed {tmp_path / 'm'} {path} --out {tmp_path / 'z.h5mu'}") == 0
-    z = read(tmp_path / "z.h5mu").obsm["X_multiome"]
+    z = md.read_h5mu(tmp_path / "z.h5mu").obsm["X_multiome"]
     assert z.shape == (77, 5)
     assert np.isfinite(z).all()

@@ -14,7 +14,7 @@ from multiome.errors import MultiomeWarning
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("fit ./fitted.multiome --out m", "not a whole .h5mu or .h5ad"),
+        ("fit ./fitted.multiome --out m", "is no whole .h5mu, .h5ad or .zarr"),
         ("embed ./data.h5mu ./data.h5mu --out o.h5mu", "InvalidModelFile"),
         ("fit ./data.h5mu --out m --batch_key donor", "Unknown batch_key 'donor'"),
         ("impute ./fitted.multiome ./data.h5mu --target rna --scale clr --out o.h5ad", "Unknown scale 'clr'"),
@@ -44,19 +44,19 @@ def test_only_our_warnings_reach_the_terminal(capsys):
 
 
 def test_interrupt_is_no_traceback(run, tmp_path, capsys, monkeypatch):
-    def interrupted(path):
+    def interrupted(path, **_):
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("multiome.cli.verbs.read", interrupted)
+    monkeypatch.setattr("multiome.api.fit", interrupted)
     assert run(f"fit ./data.h5mu --out {tmp_path / 'm'}") == 130
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
 def test_a_full_disk_is_no_traceback(run, tmp_path, capsys, monkeypatch):
-    def full(data, path):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("multiome.cli.verbs.write", full)
+    monkeypatch.setattr("multiome.cli.verbs.copy_with", full)
     assert run(f"embed ./fitted.multiome ./data.h5mu --out {tmp_path / 'o.h5mu'}") == 1
     assert capsys.readouterr().err == "Error (OSError): [Errno 28] No space left on device\n"
 

@@ -1,3 +1,4 @@
+import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +8,6 @@ from multiome.cli.command import main
 from multiome.cli.demo import FILES, PATTERNS
 from multiome.cli.demo_scores import Score, baseline, site_correlation
 from multiome.cli.demo_table import table
-from multiome.cli.files import read
 from multiome.datasets.simulate import simulate
 
 QUICK = ["--n_cells", "150", "--train.max_epochs", "2", "--train.min_steps", "20", "--train.accelerator", "cpu"]
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 def test_writes_what_it_promises(folder):
     assert sorted(p.name for p in folder.iterdir()) == sorted(FILES)
-    mdata = read(folder / "simulated.h5mu")
+    mdata = md.read_h5mu(folder / "simulated.h5mu")
     assert set(mdata.mod) == {"rna", "atac", "prot", "met"}
     assert np.isfinite(mdata.obsm["X_multiome"]).all()
     assert {"cell_type", "batch", "pseudotime", "measured"} <= set(mdata.obs)

@@ -1,11 +1,16 @@
 """What the commands write is what the functions return."""
 
 import anndata as ad
+import mudata as md
 import numpy as np
 import pandas as pd
 
 from multiome.api import Multiome
-from multiome.cli.files import read
+
+
+def read(path):
+    with md.set_options(pull_on_update=False):
+        return md.read_h5mu(path)
 
 
 def test_fit_passes_every_setting_on(run, quickly, tmp_path, small, capsys):

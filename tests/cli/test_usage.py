@@ -12,12 +12,11 @@ from multiome.cli.command import main
 def untouched(monkeypatch):
     """Nothing is read before every path and option has been checked."""
 
-    def read(path):
+    def read(path, **_):
         pytest.fail(f"{path} was read")
 
-    for module in ("verbs", "predictions"):
-        monkeypatch.setattr(f"multiome.cli.{module}.read", read)
-    monkeypatch.setattr("multiome.api.Multiome.load", read)
+    for name in ("data.opened.one", "data.opened.whole", "api.fit", "api.Multiome.load"):
+        monkeypatch.setattr(f"multiome.{name}", read)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,10 @@ def test_parser_complains_in_the_words_of_the_command_line(refused, line, says, 
         ("embed ./missing.multiome ./data.h5mu --out o.h5mu", "missing.multiome"),
         ("embed ./fitted.multiome ./missing.h5mu --out o.h5mu", "missing.h5mu"),
         ("embed ./fitted.multiome ./data.h5mu --out o.h5ad", "must end in .h5mu"),
-        ("translate ./fitted.multiome ./data.h5mu --source rna --target atac --out o.h5mu", "must end in .h5ad"),
+        (
+            "translate ./fitted.multiome ./data.h5mu --source rna --target atac --out o.h5mu",
+            "must end in .h5ad or .zarr",
+        ),
         ("impute ./fitted.multiome ./data.h5mu --target prot --out o.h5ad --interval 1.5", "between 0 and 1, got 1.5"),
         (
             "impute {files}/fitted.multiome {files}/data.h5mu --target prot --out o.h5ad --interval 0.9 --n_samples 5",

@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
-from multiome.data.matrix import checked_values, on_entries, read_matrix, without_zeros
+from multiome.data.calls import on_entries, without_zeros
+from multiome.data.matrix import checked_values, read_matrix
 from multiome.errors import InvalidCounts
 from multiome.modalities.methylation import METHYLATION
 from tests.data.matrices import CALLS, COUNTS, METHYLATED, adata_of, messy

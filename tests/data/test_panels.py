@@ -11,8 +11,9 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
-from multiome.data.matrix import depth_of, read_matrix
-from multiome.data.panels import Panels, depth_shares, filled, without_nan
+from multiome.data.depth import depth_of
+from multiome.data.matrix import read_matrix
+from multiome.data.panels import Panels, depth_shares, filled, panel_totals, without_nan
 from multiome.errors import InvalidCounts, MultiomeWarning, SpecMismatch
 from multiome.modalities.protein import PROTEIN
 
@@ -58,7 +59,7 @@ def test_panels_without_a_common_protein_are_taken_to_be_equally_deep():
     panels = panels_of(list(range(6)), list(range(6, 12)))
     x, _, _ = measured_counts(panels, deeper=3)
     counts, _ = without_nan(sp.csr_matrix(x))
-    share = depth_shares(counts, panels)
+    share = depth_shares(panel_totals(counts, panels), panels)
     depth = np.asarray(counts.sum(1)).ravel() / panels.worth(share)
     assert share.sum() == pytest.approx(1)
     assert depth[MEMBER == 0].mean() == pytest.approx(depth[MEMBER == 1].mean(), rel=1e-6)

@@ -9,8 +9,11 @@ import zarr
 
 from multiome.data import stored
 from multiome.data.opened import values
-from multiome.data.stored import StoredRows
+from multiome.data.stored import Shown, StoredRows
 from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
+from multiome.modalities.atac import ATAC
+from multiome.modalities.methylation import METHYLATION
+from multiome.modalities.rna import RNA
 
 X = sp.random(90, 23, density=0.3, format="csr", random_state=0, dtype=np.float32)
 X.data = np.ceil(X.data * 9)
@@ -51,7 +54,7 @@ def test_columns_in_the_models_order_and_halved(rows):
     wanted = np.array([7, 0, 22, 3])
     place = np.full(23, -1)
     place[wanted] = np.arange(4)
-    shown = rows.shown(place, 5, halved=True)  # the model has a fifth, which the data lack
+    shown = rows.shown(Shown(place, 5, halved=True))  # the model has a fifth, which the data lack
     expected = np.column_stack([np.ceil(X.toarray()[:, wanted] / 2), np.zeros(90)])
     assert shown.shape == (90, 5)
     np.testing.assert_array_equal(shown[np.array([9, 4, 50])].toarray(), expected[[9, 4, 50]])
@@ -77,20 +80,27 @@ def table(x, **layers):
 def test_only_what_is_on_disk_and_large_stays_there(root, monkeypatch):
     ad.io.write_elem(root, "X", X)
     on_disk = table(values(root["X"]))
-    assert stored.stored("rna", on_disk, None, None) is None
+    assert stored.stored("rna", on_disk, RNA) is None
     monkeypatch.setattr(stored, "MAX_IN_MEMORY", 89)
-    assert stored.stored("rna", on_disk, None, None).shape == X.shape
-    assert stored.stored("rna", table(X), None, None) is None
-    assert stored.stored("rna", table(None, counts=values(root["X"])), "counts", None).shape == X.shape
-    with pytest.warns(MultiomeWarning, match="'met': DNA methylation is read into memory as a whole, all 90 cells"):
-        assert stored.stored("met", on_disk, None, "coverage") is None
+    assert stored.stored("rna", on_disk, RNA).shape == X.shape
+    assert stored.stored("rna", table(X), RNA) is None
+    assert stored.stored("rna", table(None, counts=values(root["X"])), RNA.with_layer("counts")).shape == X.shape
+
+
+def test_calls_stay_on_disk_with_their_coverage(root, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 89)
+    ad.io.write_elem(root, "X", X)
+    both = stored.stored("met", table(values(root["X"]), coverage=values(root["X"])), METHYLATION)
+    np.testing.assert_array_equal(both.coverage[np.array([5])].toarray(), X[[5]].toarray())
+    with pytest.warns(MultiomeWarning, match=r"'met': all 90 cells are read .* because layer 'coverage' is there"):
+        assert stored.stored("met", table(values(root["X"]), coverage=X), METHYLATION) is None
 
 
 def test_stored_by_column(root, monkeypatch):
     monkeypatch.setattr(stored, "MAX_IN_MEMORY", 89)
     ad.io.write_elem(root, "X", X.tocsc())
     with pytest.raises(MultiomeError, match=r"'atac' is stored by column \(CSC\).*tocsr\(\)"):
-        stored.stored("atac", table(values(root["X"])), None, None)
+        stored.stored("atac", table(values(root["X"])), ATAC)
 
 
 def test_no_numbers(tmp_path, monkeypatch):
@@ -100,4 +110,4 @@ def test_no_numbers(tmp_path, monkeypatch):
     adata = table(np.zeros((2, 2)))
     adata.layers["odd"] = file["X"]
     with pytest.raises(InvalidCounts, match="'rna' must hold numbers, but its dtype is complex128"):
-        stored.stored("rna", adata, "odd", None)
+        stored.stored("rna", adata, RNA.with_layer("odd"))

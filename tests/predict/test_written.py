@@ -1,11 +1,12 @@
 """Predictions that are written as they are made are those that are returned."""
 
 import anndata as ad
+import mudata as md
 import numpy as np
 import pytest
 
-from multiome.errors import MultiomeError
-from multiome.predict import embed, written
+from multiome.errors import MultiomeError, MultiomeWarning
+from multiome.predict import drawn, embed, written
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,90 @@ def test_the_same_as_in_memory(model, small, tmp_path, suffix, given):
     assert set(found.var) == set(expected.var)
     assert found.uns["multiome"] == shown.uns["multiome"] == expected.uns["multiome"]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def layers_of(prediction, verb):
+    lower, upper = prediction.interval(0.8)
+    found = {"std": prediction.std, "lower": lower, "upper": upper}
+    if verb == "denoise":
+        found["expected_lower"], found["expected_upper"] = prediction.expected_interval(0.8)
+    return found
+
+
+@pytest.mark.parametrize(("suffix", "bytes_at_a_time"), [(".h5ad", 2**29), (".zarr", 40_000)], ids=["whole", "parts"])
+@pytest.mark.parametrize(
+    ("verb", "target", "scale"),
+    [("impute", "atac", "counts"), ("impute", "prot", "clr"), ("impute", "met", "fraction"), ("denoise", "prot", "clr"),
+     ("denoise", "rna", "counts")],
+)  # fmt: skip
+def test_draws_are_those_in_memory(model, small, tmp_path, monkeypatch, verb, target, scale, suffix, bytes_at_a_time):
+    monkeypatch.setattr(drawn, "BLOCK_BYTES", bytes_at_a_time)
+    given = {"scale": scale, "n_samples": 10}
+    expected = getattr(model, verb)(small.mdata, target, **given)
+    shown = getattr(model, verb)(small.mdata, target, **given, out=tmp_path / f"x{suffix}", interval=0.8)
+    layers = layers_of(expected, verb)
+    assert not isinstance(shown.X, np.ndarray)
+    assert set(shown.layers) == set(layers)
+    found = read(tmp_path / f"x{suffix}")
+    np.testing.assert_array_equal(found.X, expected.mean)
+    for name, values in layers.items():
+        np.testing.assert_allclose(found.layers[name], values, rtol=1e-6, err_msg=name)
+        assert found.layers[name].dtype == np.float32
+    assert found.obs_names.equals(expected.obs.index)
+    assert found.uns["multiome"] == expected.to_anndata().uns["multiome"]
+    assert set(found.var) == set(expected.var)
+
+
+def test_no_more_draws_are_held_than_said(model, small, tmp_path, monkeypatch):
+    held = []
+    told = written.spread
+    monkeypatch.setattr(drawn, "BLOCK_BYTES", 40_000)
+    monkeypatch.setattr(written, "spread", lambda draws: held.append(draws.nbytes) or told(draws))
+    model.impute(small.mdata["rna"], "atac", n_samples=10, out=tmp_path / "x.zarr")
+    assert max(held) <= 20_000, "as many are of expected values"
+    assert len(held) > 160 // 12
+
+
+def test_what_is_written_need_not_fit_into_memory(model, small, tmp_path, monkeypatch):
+    rna = small.mdata["rna"]
+    monkeypatch.setattr("multiome.predict.impute.MAX_BYTES", 1000)
+    with pytest.raises(MultiomeError, match=r"write the result with out='NAME\.zarr'"):
+        model.impute(rna, "atac", n_samples=10)
+    assert model.impute(rna, "atac", n_samples=10, out=tmp_path / "x.zarr").shape == (160, 60)
+
+
+@pytest.mark.parametrize(("n_samples", "layers"), [(0, set()), (1, set()), (2, {"std"})])
+def test_layers_that_draws_allow(model, small, tmp_path, n_samples, layers):
+    found = model.denoise(small.mdata, "rna", n_samples=n_samples, out=tmp_path / "x.h5ad")
+    assert set(found.layers) == set(read(tmp_path / "x.h5ad").layers) == layers
+
+
+def test_cells_without_a_source_are_nan(model, small, tmp_path):
+    data = md.MuData({"atac": small.mdata["atac"], "prot": small.mdata["prot"]})
+    data.obs["batch"] = small.mdata.obs["batch"]
+    lacking = ~data.obs_names.isin(small.mdata["prot"].obs_names)
+    with pytest.warns(MultiomeWarning, match="no measured 'prot'"):
+        model.impute(data, "atac", n_samples=10, out=tmp_path / "x.zarr", interval=0.8)
+    found = read(tmp_path / "x.zarr")
+    for values in (found.X, *found.layers.values()):
+        np.testing.assert_array_equal(np.isnan(values).all(1), lacking)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"interval": 0.9}, r"`interval` says what is written to `out`, which is not given.*\.interval\(0\.9\)"),
+        ({"interval": 0.9, "out": "x.zarr", "n_samples": 5}, "90% interval needs at least 20 draws, there are 5"),
+        ({"interval": 9, "out": "x.zarr"}, "`interval` must be a number between 0 and 1, such as 0.9, got 9"),
+        ({"out": "x.h5mu"}, r"must be named \.h5ad or \.zarr, got 'x\.h5mu'"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["impute", "denoise"])
+def test_what_cannot_be_written_is_said_first(model, tmp_path, monkeypatch, verb, given, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MultiomeError, match=says):
+        getattr(model, verb)("absent.h5mu", "prot", **given)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
@@ -76,3 +161,18 @@ def test_nothing_is_left_where_it_fails(model, small, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="no more"):
         model.translate(small.mdata["rna"], source="rna", target="atac", out=tmp_path / "atac.zarr")
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_where_draws_fail(model, small, tmp_path, monkeypatch):
+    path = tmp_path / "atac.h5ad"
+    model.translate(small.mdata["rna"], source="rna", target="atac", out=path)
+    before = path.read_bytes()
+
+    def broken(*_, **__):
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(drawn, "draw", broken)
+    with pytest.raises(RuntimeError, match="no more"):
+        model.impute(small.mdata["rna"], "atac", n_samples=10, out=path, overwrite=True)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
