@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 
 
 class AverageWeights(pl.Callback):
@@ -79,6 +80,20 @@ def copies(task: pl.LightningModule) -> list[torch.Tensor]:
 def tensors(task: pl.LightningModule) -> list[torch.Tensor]:
     """The weights as plain tensors."""
     return [p.data for p in task.parameters()]
+
+
+class Together(pl.Callback):
+    """Several processes begin alike, and draw random numbers of their own."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def setup(self, trainer: pl.Trainer, task: pl.LightningModule, stage: str) -> None:
+        torch.manual_seed(self.seed)
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        for buffer in task.buffers():  # of the weights, training itself takes care
+            dist.broadcast(buffer, 0)
 
 
 class History(pl.Callback):
