@@ -79,7 +79,7 @@ def train_here(
     with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=n_epochs,
-            **devices(config, share),
+            **devices(config, share, varies=len(observed) == 1 or not np.all(list(observed.values()))),
             callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
@@ -103,8 +103,11 @@ def train_here(
     return Trained(history.table(), interrupt.asked)
 
 
-def devices(config: TrainConfig, share: Share) -> dict[str, Any]:
-    """What Lightning trains with."""
+def devices(config: TrainConfig, share: Share, *, varies: bool) -> dict[str, Any]:
+    """What Lightning trains with; which weights are used ``varies`` where a modality may be absent from a minibatch.
+
+    One modality alone has no use for the temperature of the contrastive loss.
+    """
     if share.world == 1:
         return {"accelerator": config.accelerator, "devices": 1, "plugins": [LightningEnvironment()]}
     started = launcher()
@@ -115,7 +118,7 @@ def devices(config: TrainConfig, share: Share) -> dict[str, Any]:
         environment = SLURMEnvironment(auto_requeue=False) if by_slurm else TorchElasticEnvironment()
     strategy = DDPStrategy(
         process_group_backend=None if config.on_gpu else "gloo",
-        find_unused_parameters=True,  # a modality may be absent from a minibatch
+        find_unused_parameters=varies,
         broadcast_buffers=False,
         gradient_as_bucket_view=True,
     )
@@ -138,7 +141,6 @@ def quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
         try:
             yield
         finally:

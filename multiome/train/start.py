@@ -51,14 +51,16 @@ def train_in_processes(job: Job) -> Trained:
         interrupts = Interrupts(ask)
         interrupts.listen()
         try:
-            while any(process.runs for process in processes) and not any(process.failed for process in processes):
+            failed: list[Process] = []
+            while any(process.runs for process in processes) and not failed:
                 sleep(0.05)
+                failed = [process for process in processes if process.failed]
         finally:
             for process in processes:
                 process.end()
             interrupts.restore()
-        if any(process.failed for process in processes):
-            raise first_error(folder, processes)
+        if failed:
+            raise first_error(folder, failed)
         told, weights = receive(folder / "result")
     job.vae.settle()
     job.vae.load_state_dict(weights)
@@ -147,13 +149,13 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def first_error(folder: Path, processes: Sequence[Process]) -> BaseException:
-    """What went wrong first; other processes fail because one is gone."""
-    told = sorted((receive(path) for path in folder.glob("error-*")), key=lambda each: each.when)
-    if told:
-        return told[0].error
-    dead = next(process for process in processes if process.failed)
-    code = dead.popen.returncode
-    how = f"by signal {-code}; with 9, memory may have been short" if code < 0 else f"with status {code}"
-    said = "".join(dead.complaints).strip()
-    return RuntimeError(f"Process {dead.share.rank} of {dead.share.world} ended {how}." + (f"\n{said}" if said else ""))
+def first_error(folder: Path, failed: Sequence[Process]) -> BaseException:
+    """What went wrong first: a process that died without a word, or what was raised; others fail as one is gone."""
+    told = {process: folder / f"error-{process.share.rank}" for process in failed}
+    silent = next((process for process, path in told.items() if not path.exists()), None)
+    if silent is None:
+        return min((receive(path) for path in told.values()), key=lambda failure: failure.when).error
+    code = silent.popen.returncode
+    how = f"by signal {-code}" + "; memory may have been short" * (code == -9) if code < 0 else f"with status {code}"
+    said = "".join(silent.complaints).strip()
+    return RuntimeError(f"Training process {silent.share.rank} ended {how}." + (f"\n{said}" if said else ""))
