@@ -92,7 +92,7 @@ def fit(
 
     Returns
     -------
-    A fitted model.
+    A fitted model. Where `torchrun` or `srun` has started several processes, each returns the same.
 
     Raises
     ------

@@ -85,7 +85,7 @@ class Checkpoint(pl.Callback):
         self.sampler.rng.bit_generator.state = json.loads(state["order"])
         own = {name: state[name].cpu() for name in ("torch", "cuda") if name in state}
         if self.share.world > 1:
-            own = {name: states[self.share.rank] for name, states in own.items()}
+            own = {name: states[self.share.rank].clone() for name, states in own.items()}  # torch minds views
         torch.set_rng_state(own["torch"])
         if "cuda" in own and torch.cuda.is_available():
             torch.cuda.set_rng_state(own["cuda"])

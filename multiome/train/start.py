@@ -138,6 +138,7 @@ def environment(share: Share, outer: Mapping[str, str] = os.environ) -> dict[str
         "OMP_NUM_THREADS": n_threads,
         "PYTHONPATH": os.pathsep.join(str(Path(folder).resolve()) for folder in sys.path),
         "PYTHONSAFEPATH": 1,
+        "PYTHONFAULTHANDLER": 1,
     }
     if sys.platform == "linux":
         own["GLOO_SOCKET_IFNAME"] = "lo"  # whatever the name of the machine resolves to

@@ -1,12 +1,15 @@
 """Memory and speed with the number of cells: ``python -m tests.benchmarks.scale`` prints a table.
 
-Cells are simulated in blocks and written to disk; each measurement is a process of its own.
+Cells are simulated in blocks and written to disk; each measurement is a process of its own. With ``--processes`` the
+speed of one process with as many threads as there are cores, of one with one thread, and of one per core that train
+together with one thread each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -114,8 +117,11 @@ def simulate(path: Path, n_cells: int, *, compression: str | None = None, seed: 
         root.close()
 
 
-def measure(path: Path, *, in_memory: bool, n_steps: int | None) -> dict[str, float]:
-    """One epoch, and `embed`: cells per second of both, and the most memory that the process held."""
+def measure(path: Path, *, in_memory: bool, n_steps: int | None, devices: int = 1) -> dict[str, float]:
+    """One epoch, and `embed`: cells per second of both, and the most memory that the process held.
+
+    Of several ``devices``, processes that something else has started, the steps are those of all.
+    """
     import mudata as md
     import torch
 
@@ -138,7 +144,7 @@ def measure(path: Path, *, in_memory: bool, n_steps: int | None) -> dict[str, fl
     warnings.simplefilter("ignore")
     data: Any = md.read_h5mu(path) if in_memory else path
     began = time.perf_counter()
-    model = mo.fit(data, train=mo.TrainConfig(max_epochs=1, progress_bar=False))
+    model = mo.fit(data, train=mo.TrainConfig(max_epochs=1, progress_bar=False, devices=devices))
     fitted = time.perf_counter()
     after_fit = peak_gb()
     model.embed(data)
@@ -147,7 +153,7 @@ def measure(path: Path, *, in_memory: bool, n_steps: int | None) -> dict[str, fl
     return {
         "cells": n,
         "steps": len(times) - 1,
-        "cells_per_second": 256 * (len(times) - 1) / (times[-1] - times[0]),
+        "cells_per_second": devices * 256 * (len(times) - 1) / (times[-1] - times[0]),
         "fit_seconds": fitted - began,
         "embed_cells_per_second": n / (done - fitted),
         "fit_gb": after_fit,
@@ -165,9 +171,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--one", type=Path, help="measure this file, and print JSON")
     parser.add_argument("--in-memory", action="store_true", help="read the file as a whole first")
+    parser.add_argument("--devices", type=int, default=1, help="with --one, started by torchrun: processes")
+    parser.add_argument("--processes", action="store_true", help="one process, and one per core that train together")
     given = parser.parse_args(argv)
     if given.one:
-        print(json.dumps(measure(given.one, in_memory=given.in_memory, n_steps=None)))
+        found = measure(given.one, in_memory=given.in_memory, n_steps=None, devices=given.devices)
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(json.dumps(found))
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
     for n_cells in given.cells:
@@ -175,11 +185,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not path.exists():
             simulate(path, n_cells, compression=given.compression)
         more = ["--in-memory"] if given.in_memory else []
-        command = [sys.executable, "-m", "tests.benchmarks.scale", "--one", str(path), *more]
-        print(
-            path.name,
-            subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip(),
-        )
+        cores = os.cpu_count() or 1
+        for devices, threads in ((1, cores), (1, 1), (cores, 1)) if given.processes else ((1, None),):
+            print(path.name, one(path, *more, devices=devices, threads=threads), flush=True)
+
+
+def one(path: Path, *more: str, devices: int, threads: int | None) -> str:
+    """One measurement, as JSON."""
+    together = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"] if devices > 1 else []
+    command = [sys.executable, *together, "-m", "tests.benchmarks.scale", "--one", str(path), *more]
+    environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+    found = subprocess.run(
+        [*command, "--devices", str(devices)], cwd=REPOSITORY, check=True, capture_output=True, text=True,
+        env=environment,
+    )  # fmt: skip
+    told = json.loads(found.stdout.strip().splitlines()[-1])
+    return json.dumps({"processes": devices} | told)
 
 
 if __name__ == "__main__":
