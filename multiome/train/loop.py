@@ -135,13 +135,15 @@ def devices(config: TrainConfig, share: Share, *, varies: bool) -> dict[str, Any
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Without Lightning's advice about loggers, loaders and devices, which a user of this package cannot follow."""
-    log = logging.getLogger("pytorch_lightning")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         try:
             yield
         finally:
-            log.setLevel(level)
+            for log, level in zip(logs, levels, strict=True):
+                log.setLevel(level)
