@@ -11,6 +11,7 @@ import traceback
 import warnings
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 
 from multiome.errors import MultiomeError
@@ -42,6 +43,8 @@ def work(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
     """Train together with the other processes."""
     warnings.simplefilter("ignore")
     job = receive(folder / "job")
+    if job.config.on_gpu:
+        torch.cuda.set_device(share.rank)
     dist.init_process_group(
         "nccl" if job.config.on_gpu else "gloo",
         store=dist.FileStore(str(folder / "meeting"), share.world),

@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def train(**given):
-    few = {"max_epochs": 25, "batch_size": 16, "validation": 0.1, "progress_bar": False, "accelerator": "cpu"}
+    few = {"max_epochs": 16, "batch_size": 16, "validation": 0.1, "progress_bar": False, "accelerator": "cpu"}
     return mo.TrainConfig(**few | given)
 
 
@@ -343,7 +343,7 @@ def scores(model, sim):
 
 def test_two_processes_learn_what_one_does(two, sim, cells, tmp_path):
     one = mo.fit(cells, config=CONFIG, train=train(batch_size=32))
-    assert one.history["epoch"].max() == two.history["epoch"].max() == 24
+    assert one.history["epoch"].max() == two.history["epoch"].max() == 15
     (f1, r1), (f2, r2) = scores(one, sim), scores(two, sim)
     assert f2 < 0.25, "0.5 by chance"
     assert f2 < f1 + 0.05
@@ -409,7 +409,8 @@ def test_a_fit_that_was_killed_goes_on(two, cells, temporary, tmp_path):
     assert path.exists()
     found = mo.fit(cells, config=CONFIG, train=train(devices=2, checkpoint=str(path)))
     np.testing.assert_array_equal(found.embed(cells), two.embed(cells))
-    pd.testing.assert_frame_equal(found.history, two.history)
+    by = ["epoch", "cells", "loss"]  # Lightning lists what it logged first at the start of each fit
+    pd.testing.assert_frame_equal(*(m.history.sort_values(by, ignore_index=True) for m in (found, two)))
     assert not path.exists()
 
 
