@@ -137,16 +137,19 @@ def measure(
     from multiome.train import loop
 
     times: list[float] = []
+    busy: list[float] = []
 
     class Clock(loop.History):
         def on_train_epoch_start(self, *_: Any) -> None:
             times.append(time.perf_counter())
+            busy.append(time.process_time())
 
         def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
             if n_steps is not None and trainer.global_step >= n_steps:
                 trainer.should_stop = True
                 trainer.limit_train_batches = n_steps
             times.append(time.perf_counter())
+            busy.append(time.process_time())
 
     loop.History = Clock  # type: ignore[misc]
     warnings.simplefilter("ignore")
@@ -156,8 +159,13 @@ def measure(
     if only_steps:
         with patch("multiome.api.learn", side_effect=TrainedError), suppress(TrainedError):
             mo.fit(data, train=settings)
-        speed = devices * 256 * (len(times) - 1) / (times[-1] - times[0])
-        return {"steps": len(times) - 1, "cells_per_second": speed, "threads": torch.get_num_threads()}
+        n = len(times) - 1
+        return {
+            "steps": n,
+            "cells_per_second": devices * 256 * n / (times[-1] - times[0]),
+            "cpu_seconds_per_step": (busy[-1] - busy[0]) / n,
+            "threads": torch.get_num_threads(),
+        }
     model = mo.fit(data, train=settings)
     fitted = time.perf_counter()
     after_fit = peak_gb()
