@@ -42,7 +42,9 @@ from multiome.predict.unlike import novelty
 from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.interrupt import mention_interrupted
+from multiome.train.job import Job
 from multiome.train.loop import train as optimise
+from multiome.train.processes import is_first
 from multiome.train.resume import checkpoint_of, fingerprint
 
 
@@ -90,7 +92,7 @@ def fit(
 
     Returns
     -------
-    A fitted model.
+    A fitted model. Where `torchrun` or `srun` has started several processes, each returns the same.
 
     Raises
     ------
@@ -125,10 +127,8 @@ def fit(
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(start)
             vae = begin(spec, known, known_rows, config, seed=start, balance=loss.balance, edges=edges)
-            told = optimise(
-                vae, cells, rows, (known, checks), config=train, weights=loss, seed=start,
-                checkpoint=files[one] if files else None, mark=mark,
-            )  # fmt: skip
+            checkpoint = files[one] if files else None
+            told = optimise(Job(vae, cells, rows, (known, checks), train, loss, start, checkpoint, mark))
         if told.interrupted and vaes:
             mention_interrupted(len(vaes), n_models)
             break
@@ -140,7 +140,7 @@ def fit(
         vaes, spec, config, known, rows=known_rows, held_out=checks, features_per_step=train.features_per_step,
         graph=graph, edges=edges, seed=seed,
     )  # fmt: skip
-    for file in files:
+    for file in files if is_first() else ():
         file.unlink(missing_ok=True)
     return Multiome(fitted, history)
 
@@ -617,12 +617,16 @@ class Multiome:
         A symbolic link stays, and what it leads to is replaced. What a killed save left beside the file, a folder
         ``.NAME.xxxxxxxx.part``, is removed by the next save to the same place.
 
+        Where `torchrun` or `srun` has started several processes that fitted the model together, the first one writes,
+        and the others do nothing.
+
         Raises
         ------
         FileExistsError
             If ``path`` exists and ``overwrite`` is not set.
         """
-        archive.save(self._fitted, self._history, path, overwrite=overwrite)
+        if is_first():
+            archive.save(self._fitted, self._history, path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Multiome:

@@ -146,3 +146,17 @@ def locked(folder: Path, *, wait: bool) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """An empty folder among temporary files, gone at the end; what killed processes left there is removed."""
+    target = Path(tempfile.gettempdir()) / name
+    sweep(target)
+    folder, lock = new_folder(target)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from multiome.files import draft, new_folder, sweep
+from multiome.files import draft, new_folder, scratch, sweep
 
 
 def test_output_is_whole_or_the_old_one(tmp_path):
@@ -109,3 +109,15 @@ def test_processes_that_write_the_same_target_do_not_disturb_each_other(tmp_path
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
     assert len((tmp_path / "out.txt").read_text()) in (1000, 2000, 3000)
+
+
+def test_a_folder_for_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / ".mine.abcdefgh.part"
+    left.mkdir()
+    with scratch("mine") as one, scratch("mine") as two:
+        assert not left.exists()
+        (one / "x").write_text("x")
+        assert two.is_dir()
+        assert one != two
+    assert not list(tmp_path.iterdir())

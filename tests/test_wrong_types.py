@@ -62,6 +62,11 @@ CASES = {
         "MultiomeError",
         "`max_epochs` must be a positive whole number, got '9'",
     ),
+    "half a process": (
+        "mo.TrainConfig(devices=1.5)",
+        "MultiomeError",
+        "`devices` must be a positive whole number, got 1.5",
+    ),
     "steps": ("mo.TrainConfig(min_steps=2.0)", "MultiomeError", "`min_steps` must be a positive whole number, got 2.0"),
     "rate": (
         'mo.TrainConfig(learning_rate="1e-3")',

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from multiome.errors import MultiomeError
 from multiome.files import check_regular, check_writable
-from multiome.train.config import is_available
+from multiome.train.config import TrainConfig, is_available
 
 
 class UsageError(ValueError):
@@ -96,13 +97,18 @@ def check_interval(level: float | None, n_samples: int, *, option: str = "interv
         )
 
 
-def check_accelerator(name: str) -> None:
-    """There is such a device on this machine.
+def check_devices(train: TrainConfig) -> None:
+    """There is such a device on this machine, and so many, and somebody starts the processes.
 
     Raises
     ------
     UsageError
-        If there is not.
+        If not.
     """
+    name = train.accelerator
     if not is_available(name):
         raise UsageError(f"--train.accelerator {name}: torch finds no such device here; leave it at auto, or say cpu.")
+    try:
+        train.check_device()
+    except MultiomeError as error:
+        raise UsageError(str(error)) from error

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from multiome.cli.checks import check_accelerator
+from multiome.cli.checks import check_devices
 from multiome.cli.files import write
 from multiome.files import draft
 from multiome.train.config import TrainConfig
@@ -41,7 +41,7 @@ def demo(*, out: Path = Path("demo"), n_cells: int = 1500, seed: int = 0, train:
         Optimisation.
     """
     check_folder(out)
-    check_accelerator(train.accelerator)
+    check_devices(train)
     from multiome.api import fit
     from multiome.cli.demo_scores import NAMES, as_frame, score_all
     from multiome.cli.demo_table import table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from multiome.cli.checks import check_accelerator, check_inputs, check_output
+from multiome.cli.checks import check_devices, check_inputs, check_output
 from multiome.cli.files import copy_with, kind_of
 from multiome.data.opened import keys_of
 from multiome.model.config import ModelConfig
@@ -71,13 +71,14 @@ def fit(
     inputs = [mdata] if graph is None else [mdata, graph]
     check_output(out, overwrite=overwrite, inputs=inputs)
     check_inputs(*inputs[1:], data=[mdata])
-    check_accelerator(train.accelerator)
+    check_devices(train)
     from multiome.graph.guidance import GuidanceGraph
 
     knowledge = None if graph is None else GuidanceGraph.load(graph)  # first: it is small, and may be damaged
     keys = keys_of(mdata)
     from multiome.api import fit as fit_model
     from multiome.cli.assays import assays
+    from multiome.train.processes import is_first
 
     model = fit_model(
         mdata,
@@ -91,7 +92,8 @@ def fit(
         drop_empty=drop_empty,
     )
     model.save(out, overwrite=overwrite)
-    print(f"{model}\nWrote {out}")
+    if is_first():
+        print(f"{model}\nWrote {out}")
 
 
 def embed(

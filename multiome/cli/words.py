@@ -22,6 +22,8 @@ AS_OPTIONS: tuple[tuple[str, str], ...] = (
     (r"modalities=\{'([^']*)': mo\.METHYLATION(, \.\.\.)?\}", r"--modalities.\1 methylation"),
     (r"fit\(mdata, graph=GuidanceGraph\.from_genome\(\.\.\.\)\) takes one", "fit takes one with --graph"),
     (r"`to_dataframe` needs none", "A .tsv or .csv file needs none"),
+    (r"`(devices|num_nodes)`", r"--train.\1"),
+    (r"\baccelerator='cpu'", "--train.accelerator cpu"),
     (r"`(modalities|batch_key|n_samples|depth|batch|features|min_features|drop_empty|window|motifs)`", r"--\1"),
 )
 """How advice to a Python user reads on the command line; what no pattern knows stays as it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -72,12 +73,26 @@ class StoredRows:
         coverage: StoredRows | None = None,
         seen_as: Shown | None = None,
     ) -> None:
-        self.x, self.coverage, self.seen_as = x, coverage, seen_as
+        self.coverage, self.seen_as = coverage, seen_as
         self.shape = (int(x.shape[0]), int(x.shape[1]) if seen_as is None else seen_as.n_columns)
+        self.attach(x)
+
+    def attach(self, x: CSRDataset | h5py.Dataset | zarr.Array) -> None:
+        """Read from this matrix."""
+        self.x = x
         self.parts: tuple[Any, Any] | None = None
         if isinstance(x, CSRDataset):
             self.indptr = np.asarray(x.group["indptr"][:], dtype=np.int64)
             self.parts = x.group["data"], x.group["indices"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: where the values lie, not what has been opened."""
+        return {"where": location(self.x), "coverage": self.coverage, "seen_as": self.seen_as, "shape": self.shape}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        where = state.pop("where")
+        vars(self).update(state)
+        self.attach(opened_again(*where))
 
     def shown(self, seen_as: Shown) -> StoredRows:
         """The same rows as a model sees them."""
@@ -126,6 +141,33 @@ class StoredRows:
         for start in range(0, self.shape[0], BLOCK):
             stop = min(start + BLOCK, self.shape[0])
             yield slice(start, stop), self.read(start, stop)
+
+
+def location(x: CSRDataset | h5py.Dataset | zarr.Array) -> tuple[str, str]:
+    """The file that a matrix lies in, and its name there.
+
+    Raises
+    ------
+    MultiomeError
+        If it lies in no file that another process could open.
+    """
+    element = x.group if isinstance(x, CSRDataset) else x
+    if isinstance(element, h5py.Group | h5py.Dataset):
+        return str(Path(element.file.filename).resolve()), element.name
+    root = getattr(element.store, "root", None) or getattr(element.store, "path", None)  # zarr 3, zarr 2
+    if root is None or not Path(str(root)).is_dir():
+        raise MultiomeError(
+            f"Several processes can read cells from a file or a folder, not from a {type(element.store).__name__}; "
+            "name the path of a .h5mu, .h5ad or .zarr."
+        )
+    return str(Path(str(root)).resolve()), element.path
+
+
+def opened_again(path: str, name: str) -> CSRDataset | h5py.Dataset | zarr.Array:
+    """The inverse of `location`."""
+    root: Any = zarr.open_group(path, mode="r") if Path(path).is_dir() else h5py.File(path, "r")
+    element = root[name]
+    return ad.io.sparse_dataset(element) if isinstance(element, h5py.Group | zarr.Group) else element
 
 
 def placed(x: sp.csr_matrix, place: Int[np.ndarray, " stored"], n_columns: int) -> sp.csr_matrix:

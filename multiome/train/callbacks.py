@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 
 
 class AverageWeights(pl.Callback):
@@ -79,6 +80,29 @@ def copies(task: pl.LightningModule) -> list[torch.Tensor]:
 def tensors(task: pl.LightningModule) -> list[torch.Tensor]:
     """The weights as plain tensors."""
     return [p.data for p in task.parameters()]
+
+
+class Together(pl.Callback):
+    """Several processes begin alike, draw random numbers of their own, and stay alike in what no gradient changes."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def setup(self, trainer: pl.Trainer, task: pl.LightningModule, stage: str) -> None:
+        torch.manual_seed(self.seed)
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        for buffer in task.buffers():  # of the weights, training itself takes care
+            dist.broadcast(buffer, 0)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
+        followed = [p.data for p in task.parameters() if not p.requires_grad]  # what weights see in a minibatch
+        if followed:
+            mean = torch.cat([value.ravel() for value in followed])
+            dist.all_reduce(mean)
+            mean /= trainer.world_size
+            for value, part in zip(followed, mean.split([value.numel() for value in followed]), strict=True):
+                value.copy_(part.view_as(value))
 
 
 class History(pl.Callback):

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import torch
 
 from multiome.errors import MultiomeError, check_flag, check_probability, is_number, keep_whole, unknown
+from multiome.train.processes import started_outside
 
 MAX_EPOCHS = 36
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
@@ -40,7 +41,7 @@ class TrainConfig:
     """Optimiser steps that small data get by more passes than 36; not used where ``max_epochs`` is given. By default
     1,200, and 100 in all on fewer than 200 cells, of which too few could be held out to tell when to stop."""
     batch_size: int = 256
-    """Cells per step."""
+    """Cells per step, of each process: a step of several looks at as many times more."""
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW, from which it falls in a line to almost 0 over the planned steps."""
     weight_decay: float = 1e-2
@@ -72,12 +73,17 @@ class TrainConfig:
     settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
+    devices: int = 1
+    """Processes on each machine that train together, on a GPU each, or on the CPU where none are used. Every one has
+    minibatches of its own. On one machine `fit` starts them; what `torchrun` or `srun` has started, it takes."""
+    num_nodes: int = 1
+    """Machines. Of more than one, `torchrun` or SLURM's `srun` must start the processes, so many on each."""
     progress_bar: bool = True
     """Whether to show losses while training."""
 
     def __post_init__(self) -> None:
         given = [name for name in ("max_epochs", "min_steps", "n_models") if getattr(self, name) is not None]
-        keep_whole(self, *given, "batch_size", "patience", "features_per_step")
+        keep_whole(self, *given, "batch_size", "patience", "features_per_step", "devices", "num_nodes")
         for name in ("validation", "part_share", "feature_dropout", "average", "decoys"):
             check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
@@ -93,18 +99,43 @@ class TrainConfig:
             raise MultiomeError(f"`checkpoint` must be the name of a file, got {self.checkpoint!r}.")
 
     def check_device(self) -> None:
-        """The accelerator exists here; asked when training is about to begin, not where settings are written down.
+        """The accelerator exists here, as often as wanted, and processes are there, or can be started.
+
+        Asked when training is about to begin, not where settings are written down.
 
         Raises
         ------
         MultiomeError
-            If it does not.
+            If not.
         """
         if not is_available(self.accelerator):
             raise MultiomeError(
                 f"`accelerator` is {self.accelerator!r}, but torch finds no such device here; leave it at 'auto', or "
                 "say 'cpu'."
             )
+        if self.world > 1 and not self.on_gpu and self.accelerator not in ("auto", "cpu"):
+            raise MultiomeError(
+                f"`accelerator` is {self.accelerator!r}, which one process can use; several need GPUs of NVIDIA or "
+                "AMD, or 'cpu'."
+            )
+        n_gpus = torch.cuda.device_count()
+        if self.on_gpu and self.devices > max(n_gpus, 1):
+            raise MultiomeError(
+                f"`devices` is {self.devices}, but torch finds {n_gpus} GPU{'s' * (n_gpus != 1)} on this machine. Ask "
+                "for as many (under SLURM for those of a whole machine, `--gres=gpu:N` and not `--gpus-per-task`), or "
+                "say accelerator='cpu'."
+            )
+        started_outside(self.devices, self.num_nodes)
+
+    @property
+    def world(self) -> int:
+        """Processes that train together, on all machines."""
+        return self.devices * self.num_nodes
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether processes use a GPU each."""
+        return self.accelerator != "cpu" and torch.cuda.is_available()
 
     def n_averaged(self, n_paired: int) -> int:
         """Models whose predictions are averaged: what the user says, else by the training cells that are paired."""

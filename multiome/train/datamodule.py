@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from multiome.data.dataset import CellDataset
 from multiome.data.some_cells import RUN
+from multiome.errors import MultiomeError
+from multiome.train.processes import ALL, Share
 from multiome.types import Batch
 
 BUFFERED = 32
@@ -19,20 +21,37 @@ BUFFERED = 32
 
 
 class RowBlocks(Sampler[np.ndarray]):
-    """Rows of each minibatch; shuffled by a generator of its own where a seed is given."""
+    """Rows of each minibatch; shuffled by a generator of its own where a seed is given.
 
-    def __init__(self, rows: np.ndarray, batch_size: int, *, seed: int | None) -> None:
-        self.rows, self.batch_size = rows, min(batch_size, len(rows))
+    Of several processes (``share``) each gets its own: in random order as many rows of an epoch as all others, in
+    minibatches of one size, fewer rows than minibatches being left out; in order whole minibatches, or all of them
+    where there are fewer than processes.
+    """
+
+    def __init__(self, rows: np.ndarray, batch_size: int, *, seed: int | None, share: Share = ALL) -> None:
+        self.rows, self.batch_size, self.share = rows, min(batch_size, len(rows)), share
         self.rng = None if seed is None else np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        # the rest of a shuffled epoch is spread over the minibatches, so that none is tiny
-        return max(len(self.rows) // self.batch_size, 1) if self.rng else -(-len(self.rows) // self.batch_size)
+        if self.rng:
+            # the rest of a shuffled epoch is spread over the minibatches, so that none is tiny
+            return max(len(self.rows) // (self.batch_size * self.share.world), 1)
+        return len(self.share.of(self.starts))
+
+    @property
+    def starts(self) -> range:
+        """Where minibatches begin, in order."""
+        return range(0, len(self.rows), self.batch_size)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         if self.rng is None:
-            return iter([self.rows[i : i + self.batch_size] for i in range(0, len(self.rows), self.batch_size)])
-        return iter(np.array_split(self.rng.permutation(self.rows), len(self)))
+            return iter([self.rows[i : i + self.batch_size] for i in self.share.of(self.starts)])
+        order = self.rng.permutation(self.rows)
+        if self.share.world == 1:
+            return iter(np.array_split(order, len(self)))
+        size = len(order) // (len(self) * self.share.world)
+        parts = order[: size * len(self) * self.share.world].reshape(len(self), self.share.world, size)
+        return iter(parts[:, self.share.rank])
 
 
 class TakeBatches(Dataset[Batch]):
@@ -48,11 +67,13 @@ class TakeBatches(Dataset[Batch]):
 class Streamed(IterableDataset[Batch]):
     """Minibatches of cells on disk: runs of neighbours in random order, mixed within what is read at a time.
 
-    While some cells are trained on, the next ones are read in the background.
+    While some cells are trained on, the next ones are read in the background. Of several processes (``share``) each
+    reads runs of its own, as many as all others, in minibatches of one size; the few cells that do not make a whole run
+    or minibatch are left out of an epoch, other ones in each.
     """
 
-    def __init__(self, cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int) -> None:
-        self.cells, self.rows = cells, np.sort(rows)
+    def __init__(self, cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int, share: Share = ALL) -> None:
+        self.cells, self.rows, self.share = cells, np.sort(rows), share
         self.batch_size = min(batch_size, len(rows))
         self.rng = np.random.default_rng(seed)
 
@@ -65,33 +86,71 @@ class Streamed(IterableDataset[Batch]):
 
     @property
     def n_runs(self) -> int:
-        """Runs of neighbours among the rows."""
-        return -(-len(self.rows) // RUN)
+        """Runs of neighbours among the rows that this process reads."""
+        world = self.share.world
+        return -(-len(self.rows) // RUN) if world == 1 else len(self.rows) // RUN // world
 
     def parts(self, order: np.ndarray) -> list[np.ndarray]:
         """Runs that are read at a time: as many cells each as can be, but for the last one's short run."""
         return np.array_split(order, max(round(self.n_runs * RUN / (BUFFERED * self.batch_size)), 1))
 
+    def drawn(self) -> tuple[np.ndarray, np.random.Generator]:
+        """Where the runs of one epoch start, in random order, and what mixes their cells."""
+        if self.share.world == 1:
+            return self.rng.permutation(self.n_runs) * RUN, self.rng
+        # all processes draw the same here, and go on alike in the next epoch
+        n_whole, rest = divmod(len(self.rows), RUN)
+        starts = np.arange(n_whole) * RUN
+        starts[self.rng.integers(n_whole + 1) :] += rest  # the cells that are too few for a run
+        order = self.rng.permutation(starts)[: self.n_runs * self.share.world]
+        mixing = np.random.default_rng([int(self.rng.integers(2**32)), self.share.rank])
+        return order[self.share.rank :: self.share.world], mixing
+
     def __iter__(self) -> Iterator[Batch]:
         with ThreadPoolExecutor(1) as ahead:
-            parts = self.parts(self.rng.permutation(self.n_runs))
+            order, mixing = self.drawn()
+            parts = self.parts(order)
             coming = ahead.submit(self.read, parts[0])
             for i in range(len(parts)):
                 index, loaded = coming.result()
                 if i + 1 < len(parts):
                     coming = ahead.submit(self.read, parts[i + 1])
-                for chosen in np.array_split(self.rng.permutation(len(index)), self.n_batches(parts[i])):
+                for chosen in self.minibatches(mixing.permutation(len(index)), self.n_batches(parts[i])):
                     yield replace(loaded.take(chosen), index=torch.from_numpy(index[chosen]))
 
-    def read(self, runs: np.ndarray) -> tuple[np.ndarray, CellDataset]:
+    def minibatches(self, mixed: np.ndarray, n: int) -> list[np.ndarray]:
+        """Cells that were read, cut into so many parts."""
+        return np.array_split(mixed if self.share.world == 1 else mixed[: len(mixed) // n * n], n)
+
+    def read(self, starts: np.ndarray) -> tuple[np.ndarray, CellDataset]:
         """The cells of some runs, in memory."""
-        place = (np.sort(runs)[:, None] * RUN + np.arange(RUN)).ravel()
+        place = (np.sort(starts)[:, None] + np.arange(RUN)).ravel()
         index = self.rows[place[place < len(self.rows)]]
         return index, self.cells.load(index)
 
 
-def loader(cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int | None = None) -> DataLoader[Batch]:
-    """Minibatches of some rows; in order without a seed."""
+def loader(
+    cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int | None = None, share: Share = ALL
+) -> DataLoader[Batch]:
+    """Minibatches of some rows, or of one process's share of them; in order without a seed.
+
+    Raises
+    ------
+    MultiomeError
+        If there are too few rows for so many processes.
+    """
     if cells.on_disk and seed is not None:
-        return DataLoader(Streamed(cells, rows, batch_size, seed=seed), batch_size=None)
-    return DataLoader(TakeBatches(cells), sampler=RowBlocks(rows, batch_size, seed=seed), batch_size=None)
+        check_enough(len(rows) // RUN, share, what=f"runs of {RUN} neighbours")
+        return DataLoader(Streamed(cells, rows, batch_size, seed=seed, share=share), batch_size=None)
+    if seed is not None:
+        check_enough(len(rows), share, what="cells")
+    return DataLoader(TakeBatches(cells), sampler=RowBlocks(rows, batch_size, seed=seed, share=share), batch_size=None)
+
+
+def check_enough(n: int, share: Share, *, what: str) -> None:
+    """Each of several processes gets something to train on."""
+    if share.world > 1 and n < share.world:
+        raise MultiomeError(
+            f"There are {n:,} {what} to train on, fewer than the {share.world:,} processes that `devices` and "
+            "`num_nodes` ask for; ask for fewer."
+        )

@@ -5,21 +5,24 @@ from __future__ import annotations
 import signal
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 
 from multiome.errors import MultiomeWarning
+from multiome.train.processes import any_of_all
 
 
-class StopOnInterrupt(pl.Callback):
-    """The first interrupt asks for a stop; a second one raises `KeyboardInterrupt` as usual."""
+class Interrupts:
+    """The first interrupt is noted; a second one raises `KeyboardInterrupt` as usual."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[], None]) -> None:
+        self.note = note
         self.previous: Any = None
-        self.asked = False
 
-    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def listen(self) -> None:
+        """From now on, until `restore`."""
         if threading.current_thread() is not threading.main_thread():
             return  # signals reach the main thread only
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -27,8 +30,7 @@ class StopOnInterrupt(pl.Callback):
 
         def ask(signum: int, frame: Any) -> None:
             signal.signal(signal.SIGINT, self.previous)
-            self.asked = True
-            trainer.should_stop = True
+            self.note()
 
         self.previous = signal.signal(signal.SIGINT, ask)
 
@@ -38,12 +40,39 @@ class StopOnInterrupt(pl.Callback):
             signal.signal(signal.SIGINT, self.previous)
             self.previous = None
 
-    def mention(self) -> None:
-        """Say that training ended early, if it did."""
-        if self.asked:
-            warnings.warn(
-                "Training was interrupted; the model is the one trained so far.", MultiomeWarning, stacklevel=4
-            )
+
+class StopOnInterrupt(pl.Callback):
+    """The first interrupt asks for a stop; of several processes all stop after the same step."""
+
+    def __init__(self, *, world: int = 1) -> None:
+        self.world = world
+        self.interrupts = Interrupts(self.ask)
+        self.asked = False
+        self.trainer: pl.Trainer | None = None
+
+    def ask(self) -> None:
+        """Let training end after this step."""
+        self.asked = True
+        if self.world == 1 and self.trainer is not None:
+            self.trainer.should_stop = True
+
+    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.trainer = trainer
+        self.interrupts.listen()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if self.world > 1 and any_of_all(self.asked):
+            self.asked = trainer.should_stop = True
+
+    def restore(self) -> None:
+        """Give the signal back to whoever had it."""
+        self.interrupts.restore()
+        self.trainer = None
+
+
+def mention_end() -> None:
+    """Say that training ended early."""
+    warnings.warn("Training was interrupted; the model is the one trained so far.", MultiomeWarning, stacklevel=4)
 
 
 def mention_interrupted(n_whole: int, n_wanted: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from multiome.errors import MultiomeError
 from multiome.files import check_output, draft
+from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
 """Under which a file says which fit it is of."""
@@ -57,23 +59,33 @@ def begun(path: Path, mark: str) -> str | None:
 
 
 class Checkpoint(pl.Callback):
-    """Writes the state of training after every epoch, whole or not at all; random states too."""
+    """Writes the state of training after every epoch, whole or not at all; random states too, of every process."""
 
-    def __init__(self, path: Path, mark: str, sampler: Any) -> None:
-        self.path, self.mark, self.sampler = path, mark, sampler
+    def __init__(self, path: Path, mark: str, sampler: Any, share: Share = ALL) -> None:
+        self.path, self.mark, self.sampler, self.share = path, mark, sampler, share
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        with draft(self.path) as beside:
-            trainer.save_checkpoint(beside)
+        with draft(self.path) if self.share.rank == 0 else nullcontext(self.path) as beside:
+            trainer.save_checkpoint(beside)  # all processes say what they hold, and the first writes
 
     def on_save_checkpoint(self, trainer: pl.Trainer, task: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.mark
 
     def state_dict(self) -> dict[str, Any]:
-        """Random states: the order of cells, and all else."""
-        return {"order": json.dumps(self.sampler.rng.bit_generator.state), "torch": torch.get_rng_state()}
+        """Random states: the order of cells, which is that of all processes, and all else."""
+        states = {"torch": torch.get_rng_state()}
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            states["cuda"] = torch.cuda.get_rng_state()
+        if self.share.world > 1:
+            states = {name: of_all(state) for name, state in states.items()}
+        return {"order": json.dumps(self.sampler.rng.bit_generator.state)} | states
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`, at once: Lightning asks for the order of cells before it says that it starts."""
         self.sampler.rng.bit_generator.state = json.loads(state["order"])
-        torch.set_rng_state(state["torch"].cpu())
+        own = {name: state[name].cpu() for name in ("torch", "cuda") if name in state}
+        if self.share.world > 1:
+            own = {name: states[self.share.rank].clone() for name, states in own.items()}  # torch minds views
+        torch.set_rng_state(own["torch"])
+        if "cuda" in own and torch.cuda.is_available():
+            torch.cuda.set_rng_state(own["cuda"])

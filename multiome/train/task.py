@@ -17,7 +17,9 @@ from multiome.losses.alignment import mean_discrepancy
 from multiome.losses.clip import clip_loss
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
+from multiome.train.compared import Compared
 from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.processes import any_of_all, first_of_all
 from multiome.train.views import hide_features, part_of, some_or_all, thin
 from multiome.types import Batch, Latent
 
@@ -31,7 +33,11 @@ SHARE_EVERY = 10
 
 
 class IntegrationTask(pl.LightningModule):
-    """ELBO of all modalities, given all or a random part of them, and CLIP between them."""
+    """ELBO of all modalities, given all or a random part of them, and CLIP between them.
+
+    With several processes (``world``) each has minibatches of its own; while training, the losses that compare cells
+    with each other compare those of all processes.
+    """
 
     def __init__(
         self,
@@ -42,9 +48,10 @@ class IntegrationTask(pl.LightningModule):
         n_paired: int,
         apart: Sequence[tuple[str, str]] = (),
         n_steps: int = 1,
+        world: int = 1,
     ) -> None:
         super().__init__()
-        self.apart, self.n_steps = apart, n_steps
+        self.apart, self.n_steps, self.world = apart, n_steps, world
         self.vae, self.config, self.weights = vae, config, weights
         self.paired, self.clip_weight = n_paired > 0, weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
@@ -95,13 +102,19 @@ class IntegrationTask(pl.LightningModule):
     def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
         """Mean over all pairs of modalities, each pair on the cells that have both, within their experimental batch."""
         temperature = self.log_temperature.clamp(max=4.6)
+        cells = self.compared(batch, one, two)
         pairs = []
-        group = torch.unique(batch.batch_index, dim=0, return_inverse=True)[1] if batch.batch_index.shape[1] else None
+        group = torch.unique(cells.batch_index, dim=0, return_inverse=True)[1] if cells.batch_index.shape[1] else None
         for a, b in combinations(batch.counts, 2):
-            both = batch.observed[a] & batch.observed[b]
-            view_a, view_b = (self.told_by(m, batch, latent)[both] for m, latent in ((a, one), (b, two)))
+            both = cells.observed[a] & cells.observed[b]
+            view_a, view_b = (cells.told_by(m, seen)[both] for m, seen in ((a, 0), (b, 1)))
             pairs.append(clip_loss(view_a, view_b, temperature, None if group is None else group[both]))
         return torch.stack(pairs).mean()
+
+    def compared(self, batch: Batch, *latents: Latent) -> Compared:
+        """The cells that are each other's company; while training, those of all processes."""
+        cells = Compared.of(batch, *latents)
+        return cells.of_all() if self.training and self.world > 1 else cells
 
     def alignment_weight(self) -> float:
         """What the alignment of unpaired cells counts in this step."""
@@ -110,15 +123,9 @@ class IntegrationTask(pl.LightningModule):
 
     def align(self, batch: Batch, latent: Latent) -> Tensor:
         """Mean over the pairs of modalities that are apart."""
-        pairs = [[self.told_by(m, batch, latent)[batch.observed[m]] for m in pair] for pair in self.apart]
+        cells = self.compared(batch, latent)
+        pairs = [[cells.told_by(m)[cells.observed[m]] for m in pair] for pair in self.apart]
         return torch.stack([mean_discrepancy(a, b) for a, b in pairs]).mean()
-
-    @staticmethod
-    def told_by(key: str, batch: Batch, latent: Latent) -> Tensor:
-        """Latent states as one modality alone and the prior tell them; 0 where a cell lacks it."""
-        q, there = latent.per_modality[key], batch.observed[key][:, None]
-        # `where` before the quotient, as in `product_of_experts`: an unobserved row may hold anything, even NaN
-        return torch.where(there, q.loc, 0.0) / (1 + torch.where(there, q.scale, 1.0) ** 2)
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""
@@ -138,8 +145,7 @@ class IntegrationTask(pl.LightningModule):
             self.vae.share()
         losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)
         total = self.total(losses)
-        if not torch.isfinite(total):
-            raise TrainingDiverged(self.blame(batch, losses))
+        self.check_finite(total, batch, losses)
         self.note({**losses, "total": total}, len(batch))
         return total
 
@@ -151,7 +157,7 @@ class IntegrationTask(pl.LightningModule):
             self.noted[name] = total + n_cells * value.detach(), n + n_cells
         if self.trainer.is_last_batch:
             means = {f"train/{name}": total / n for name, (total, n) in self.noted.items()}
-            self.log_dict(means, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+            self.log_dict(means, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=self.world > 1)
             self.noted = {}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -163,8 +169,22 @@ class IntegrationTask(pl.LightningModule):
         total = self.total(losses)
         self.log_dict(
             {f"val/{name}": value for name, value in {**losses, "total": total}.items()},
-            on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch),
+            on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch), sync_dist=self.world > 1,
         )  # fmt: skip
+
+    def check_finite(self, total: Tensor, batch: Batch, losses: Mapping[str, Tensor]) -> None:
+        """Every process ends where one of them has diverged.
+
+        Raises
+        ------
+        TrainingDiverged
+            If the loss is not finite.
+        """
+        diverged = not torch.isfinite(total)
+        if self.world > 1 and any_of_all(diverged):
+            raise TrainingDiverged(first_of_all(self.blame(batch, losses) if diverged else None))
+        if diverged:
+            raise TrainingDiverged(self.blame(batch, losses))
 
     @torch.no_grad()
     def blame(self, batch: Batch, losses: Mapping[str, Tensor]) -> str:

@@ -1,19 +1,24 @@
 """Memory and speed with the number of cells: ``python -m tests.benchmarks.scale`` prints a table.
 
-Cells are simulated in blocks and written to disk; each measurement is a process of its own.
+Cells are simulated in blocks and written to disk; each measurement is a process of its own. With ``--processes`` the
+speed of one process with as many threads as there are cores, of one with one thread, and of one per core that train
+together with one thread each.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import h5py
 import numpy as np
@@ -114,8 +119,17 @@ def simulate(path: Path, n_cells: int, *, compression: str | None = None, seed: 
         root.close()
 
 
-def measure(path: Path, *, in_memory: bool, n_steps: int | None) -> dict[str, float]:
-    """One epoch, and `embed`: cells per second of both, and the most memory that the process held."""
+class TrainedError(Exception):
+    """All that was to be timed is over."""
+
+
+def measure(
+    path: Path, *, in_memory: bool, n_steps: int | None, devices: int = 1, only_steps: bool = False
+) -> dict[str, float]:
+    """One epoch, and `embed`: cells per second of both, and the most memory that the process held.
+
+    Of several ``devices``, processes that something else has started, the steps are those of all.
+    """
     import mudata as md
     import torch
 
@@ -123,22 +137,36 @@ def measure(path: Path, *, in_memory: bool, n_steps: int | None) -> dict[str, fl
     from multiome.train import loop
 
     times: list[float] = []
+    busy: list[float] = []
 
     class Clock(loop.History):
         def on_train_epoch_start(self, *_: Any) -> None:
             times.append(time.perf_counter())
+            busy.append(time.process_time())
 
         def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
             if n_steps is not None and trainer.global_step >= n_steps:
                 trainer.should_stop = True
                 trainer.limit_train_batches = n_steps
             times.append(time.perf_counter())
+            busy.append(time.process_time())
 
     loop.History = Clock  # type: ignore[misc]
     warnings.simplefilter("ignore")
     data: Any = md.read_h5mu(path) if in_memory else path
     began = time.perf_counter()
-    model = mo.fit(data, train=mo.TrainConfig(max_epochs=1, progress_bar=False))
+    settings = mo.TrainConfig(max_epochs=1, progress_bar=False, devices=devices)
+    if only_steps:
+        with patch("multiome.api.learn", side_effect=TrainedError), suppress(TrainedError):
+            mo.fit(data, train=settings)
+        n = len(times) - 1
+        return {
+            "steps": n,
+            "cells_per_second": devices * 256 * n / (times[-1] - times[0]),
+            "cpu_seconds_per_step": (busy[-1] - busy[0]) / n,
+            "threads": torch.get_num_threads(),
+        }
+    model = mo.fit(data, train=settings)
     fitted = time.perf_counter()
     after_fit = peak_gb()
     model.embed(data)
@@ -165,21 +193,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--one", type=Path, help="measure this file, and print JSON")
     parser.add_argument("--in-memory", action="store_true", help="read the file as a whole first")
+    parser.add_argument("--devices", type=int, default=1, help="with --one, started by torchrun: processes")
+    parser.add_argument("--processes", action="store_true", help="one process, and one per core that train together")
     given = parser.parse_args(argv)
     if given.one:
-        print(json.dumps(measure(given.one, in_memory=given.in_memory, n_steps=None)))
+        found = measure(
+            given.one, in_memory=given.in_memory, n_steps=None, devices=given.devices, only_steps=given.processes
+        )
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(json.dumps(found))
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
     for n_cells in given.cells:
         path = FOLDER / f"{n_cells}{'-' + given.compression if given.compression else ''}{given.suffix}"
         if not path.exists():
             simulate(path, n_cells, compression=given.compression)
-        more = ["--in-memory"] if given.in_memory else []
-        command = [sys.executable, "-m", "tests.benchmarks.scale", "--one", str(path), *more]
-        print(
-            path.name,
-            subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip(),
-        )
+        more = ["--in-memory"] * given.in_memory + ["--processes"] * given.processes
+        cores = os.cpu_count() or 1
+        for devices, threads in ((1, cores), (1, 1), (cores, 1)) if given.processes else ((1, None),):
+            print(path.name, one(path, *more, devices=devices, threads=threads), flush=True)
+
+
+def one(path: Path, *more: str, devices: int, threads: int | None) -> str:
+    """One measurement, as JSON."""
+    together = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"] if devices > 1 else []
+    command = [sys.executable, *together, "-m", "tests.benchmarks.scale", "--one", str(path), *more]
+    environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+    found = subprocess.run(
+        [*command, "--devices", str(devices)], cwd=REPOSITORY, check=True, capture_output=True, text=True,
+        env=environment,
+    )  # fmt: skip
+    told = json.loads(found.stdout.strip().splitlines()[-1])
+    return json.dumps({"processes": devices} | told)
 
 
 if __name__ == "__main__":

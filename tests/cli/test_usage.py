@@ -116,6 +116,13 @@ def test_an_accelerator_that_this_machine_lacks(run, tmp_path, capsys, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+def test_several_machines_without_a_launcher(run, tmp_path, capsys, untouched):
+    assert run(f"fit ./data.h5mu --out {tmp_path / 'm'} --train.devices 4 --train.num_nodes 2") == 2
+    told = capsys.readouterr().err
+    assert "--train.num_nodes is 2, but this process was started alone" in told
+    assert "srun --ntasks-per-node=4 multiome fit" in told
+
+
 def test_a_folder_that_may_not_be_written_to(run, tmp_path, capsys, untouched, monkeypatch):
     def refuse(dir):
         raise PermissionError(13, "Permission denied") if dir == tmp_path else AssertionError

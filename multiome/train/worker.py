@@ -1,0 +1,84 @@
+"""One of several processes of a fit: ``python -m multiome.train.worker FOLDER``, as `train_in_processes` starts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from multiome.errors import MultiomeError
+from multiome.train.interrupt import StopOnInterrupt
+from multiome.train.job import Failure
+from multiome.train.loop import train_here
+from multiome.train.processes import Share
+from multiome.train.resume import begun
+from multiome.train.sent import receive, send
+
+
+def main(folder: Path) -> int:
+    """Train, and leave the result, or what was raised, in the folder."""
+    share = Share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    interrupt = StopOnInterrupt(world=share.world)
+    threading.Thread(target=listen, args=(interrupt, folder), daemon=True).start()
+    try:
+        work(folder, share, interrupt)
+    except BaseException as error:
+        when = time.time()
+        if not isinstance(error, MultiomeError):
+            error.add_note("".join(traceback.format_exception(error)))
+        report(Failure(error, when), folder / f"error-{share.rank}")
+        return 1
+    return 0
+
+
+def work(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
+    """Train together with the other processes."""
+    warnings.simplefilter("ignore")
+    job = receive(folder / "job")
+    if job.config.on_gpu:
+        torch.cuda.set_device(share.rank)
+    dist.init_process_group(
+        "nccl" if job.config.on_gpu else "gloo",
+        store=dist.FileStore(str(folder / "meeting"), share.world),
+        rank=share.rank,
+        world_size=share.world,
+    )
+    before = None if job.checkpoint is None else begun(job.checkpoint, job.mark)
+    told = train_here(job, share, before=before, interrupt=interrupt)
+    if share.rank == 0:
+        send((told, job.vae.state_dict()), folder / "result")
+
+
+def report(failure: Failure, path: Path) -> None:
+    """Write what was raised; under its name alone where it cannot be handed over."""
+    beside = path.with_name(f"new-{path.name}")
+    try:
+        send(failure, beside)
+        receive(beside)
+    except Exception:
+        failure = Failure(RuntimeError(f"{type(failure.error).__name__}: {failure.error}"), failure.when)
+        send(failure, beside)
+    beside.rename(path)
+
+
+def listen(interrupt: StopOnInterrupt, folder: Path) -> None:
+    """A line asks for the end of training; the end of all lines says that who waits for it is gone."""
+    for _ in sys.stdin.buffer:
+        interrupt.ask()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    status = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # at once: other processes may be gone, and a connection waits for them
