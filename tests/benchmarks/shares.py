@@ -26,7 +26,7 @@ import multiome as mo
 from multiome.metrics import accessibility, foscttm
 from multiome.train import loop
 from tests.benchmarks import records
-from tests.benchmarks.scale import N_TYPES, block, profiles
+from tests.benchmarks.many_cells import N_TYPES, block, profiles
 
 N_CELLS, N_TEST = 10_000, 1_000
 FEATURES = {"rna": 20_000, "atac": 80_000}
