@@ -169,4 +169,8 @@ def compare_names(places: pd.DataFrame, names: pd.Index, *, what: str, findings:
             "columns were used, as 0-based and half-open."
         )
     if further:
-        findings.say(f"{what}: the names of {share(further, both.sum())} differ from the columns, which were used.")
+        message = f"{what}: the names of {share(further, both.sum())} differ from the columns, which were used."
+        if 2 * further > both.sum():
+            findings.warn(f"{message} Were the columns lifted over from another genome build, or sorted by themselves?")
+        else:
+            findings.say(message)

@@ -102,12 +102,19 @@ def test_names_one_base_off_are_a_warning():
 
 
 def test_names_of_other_places_are_reported_and_equal_ones_are_not():
-    found, findings = places(chrom=["1"], chromStart=[100], chromEnd=[200])
-    compare_names(found, pd.Index(["chr1:100-200"]), what="atac", findings=findings)
+    found, findings = places(chrom=["1", "1"], chromStart=[100, 300], chromEnd=[200, 400])
+    compare_names(found, pd.Index(["chr1:100-200", "chr1:300-400"]), what="atac", findings=findings)
     assert findings == Findings()
-    compare_names(found, pd.Index(["chr1:5100-5200"]), what="atac", findings=findings)
+    compare_names(found, pd.Index(["chr1:5100-5200", "chr1:300-400"]), what="atac", findings=findings)
     assert findings.warnings == []
-    assert "differ from the columns, which were used" in findings.sentences[0]
+    assert "1 of 2 (50.0 %) differ from the columns, which were used" in findings.sentences[0]
+
+
+def test_most_names_of_other_places_are_a_warning():
+    found, findings = places(chrom=["1", "1"], chromStart=[100, 300], chromEnd=[200, 400])
+    compare_names(found, pd.Index(["chr1:5100-5200", "chr1:5300-5400"]), what="atac", findings=findings)
+    assert "2 of 2 (100.0 %) differ from the columns" in findings.warnings[0]
+    assert "another genome build" in findings.warnings[0]
 
 
 @pytest.mark.parametrize("name", ["chr1:200-100", "chr1:100-100"])

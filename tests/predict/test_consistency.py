@@ -188,8 +188,20 @@ def told(**values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"p": 0.2, "score": 0.03}, r"900 edges agree with the counts hardly better than 90 false ones \(score 0.030"),
+        (
+            {"p": 0.2, "score": 0.03, "edges": 9000, "decoys": 900},
+            r"9,000 edges agree with the counts hardly better than 900 false ones \(score 0.030.*check the names",
+        ),
+        (
+            {"p": 0.2, "score": 0.03},
+            r"cannot be told .* 900 edges .* than 90 false .*more decoys, `TrainConfig\(decoys=0.5\)`.* Else check the",
+        ),
+        ({"p": 0.2, "score": 0.03, "edges": 2100, "decoys": 210}, r"more decoys, `TrainConfig\(decoys=0.3\)`"),
         ({"p": np.nan, "score": np.nan, "decoys": 3}, "900 edges of the guidance graph and 3 decoys are too few"),
+        (
+            {"p": np.nan, "score": np.nan, "edges": 27, "decoys": 3},
+            "27 edges of the guidance graph and 3 decoys are too few.* so few edges cannot show it: judge by cell types",
+        ),
         (
             {"p": np.nan, "score": np.nan, "groups": 2},
             "matched rightly: 2 groups of similar cells have at least 10 of both, where 3 are needed with few",
