@@ -585,10 +585,10 @@ class Multiome:
         more than noise, or small beside those of other peaks. It says that two features move together, not that one
         causes the other.
 
-        The graph's edges are part of what the model learnt, so that even false ones look true beside random pairs. p
-        is therefore the share of decoys with a score as large: false edges to features far away or on other
-        chromosomes, like the graph's in weight and number of neighbours, that the model was trained with. It rests on features that have
-        several candidates: of a graph that joins peaks with the gene they lie in alone, it is too small. Scores of
+        The graph's edges are part of what the model learnt, so that even false ones look true beside random pairs. p is
+        therefore the share of decoys with a score as large: false edges to features far away or on other chromosomes,
+        like the graph's in weight and number of neighbours, that the model was trained with. It rests on features that
+        have several candidates: of a graph that joins peaks with the gene they lie in alone, it is too small. Scores of
         edges of large weight are larger even where they are false. Within a ``window``, which keeps most of these,
         scores are therefore also compared in units of the spread that decoys of like weight have, and the larger p
         counts.

@@ -200,7 +200,7 @@ def told(**values):
         ({"p": np.nan, "score": np.nan, "decoys": 3}, "900 edges of the guidance graph and 3 decoys are too few"),
         (
             {"p": np.nan, "score": np.nan, "edges": 27, "decoys": 3},
-            "27 edges of the guidance graph and 3 decoys are too few.* so few edges cannot show it: judge by cell types",
+            "27 edges of the guidance graph and 3 decoys are too few.* so few edges cannot show it: judge by",
         ),
         (
             {"p": np.nan, "score": np.nan, "groups": 2},
