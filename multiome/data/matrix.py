@@ -46,6 +46,23 @@ class Matrix:
     panels: Panels | None = None
     """Which features each cell was measured in, where that differs between cells."""
 
+    def __post_init__(self) -> None:
+        for name in ("values", "coverage"):
+            x = getattr(self, name)
+            if sp.issparse(x):
+                object.__setattr__(self, name, quick_to_index(x))
+
+
+def quick_to_index(x: sp.csr_matrix) -> sp.csr_matrix:
+    """The same matrix with one type of integer: scipy else converts all column numbers whenever rows are looked up."""
+    if x.indptr.dtype == x.indices.dtype:
+        return x
+    small = x.nnz <= np.iinfo(np.int32).max
+    kind = np.int32 if small else np.int64
+    out = sp.csr_matrix(x.shape, dtype=x.dtype)
+    out.data, out.indices, out.indptr = x.data, x.indices.astype(kind, copy=False), x.indptr.astype(kind, copy=False)
+    return out
+
 
 def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality") -> sp.csr_matrix:
     """The layer, or ``.X``, as CSR float32; stored zeros stay, and memory is shared with the data where it can be."""

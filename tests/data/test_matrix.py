@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
-from multiome.data.matrix import checked_values, raw_values, read_matrix
+from multiome.data.matrix import Matrix, checked_values, raw_values, read_matrix
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName
 from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION
@@ -102,3 +102,14 @@ def test_no_x():
 def test_too_large_for_float32():
     with pytest.raises(InvalidCounts, match="infinite values: 1 values, the first inf at cell 'c0', 'g0'"):
         checked_values("rna", adata_of(np.array([[1e300, 1.0]]), ["g0", "g1"]), RNA)
+
+
+@pytest.mark.parametrize("kinds", [(np.int64, np.int32), (np.int32, np.int64), (np.int32, np.int32)])
+def test_rows_are_looked_up_without_converting_all_column_numbers(kinds):
+    """Scipy converts them at every look-up where row starts are of another type; files have int64 and int32."""
+    x = sp.csr_matrix(np.array([[0, 2, 1], [3, 0, 0]], dtype=np.float32))
+    x.indptr, x.indices = x.indptr.astype(kinds[0]), x.indices.astype(kinds[1])
+    found = Matrix(x, None, np.ones(2), np.ones(3, dtype=bool), np.zeros(2, dtype=bool)).values
+    assert found.indptr.dtype == found.indices.dtype == np.int32
+    assert found.data is x.data
+    np.testing.assert_array_equal(found[[1, 0]].toarray(), [[3, 0, 0], [0, 2, 1]])
