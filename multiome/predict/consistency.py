@@ -36,8 +36,8 @@ NEEDED, FEWEST, MOST = 0.6, 3, 5
 MIN_DECOYS = 20
 """With fewer, nothing can be said, and links have no p."""
 ENOUGH_DECOYS = 500
-"""With fewer, a true graph often looks like a false one: right graphs of simulated cells score 0.07 and more, and the
-standard error of the score is about 0.6 over the root of the number of decoys."""
+"""With fewer, a true graph may look like a false one: the standard error of the score is about 0.6 over the root of the
+number of decoys, where edges are many."""
 LEVEL = 0.01
 """With a larger p, a warning."""
 
