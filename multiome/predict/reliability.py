@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
 from sklearn.neighbors import NearestNeighbors
 
@@ -80,8 +80,8 @@ def reliability_of(
         columns = np.arange(start, min(start + size, len(every)))
         query = query_of(fitted, cells, looked_at, key, every[columns], depth=at)
         predicted = expected(query, scale, seed=seed).astype(np.float64)
-        measured = measurements(cells, looked_at, key, scale, columns)[0]
-        n_telling = measurements(cells, scored, key, scale, columns)[1]
+        measured, telling = measurements(cells, looked_at, key, scale, columns)
+        n_telling = telling[:n].sum(0).astype(float)
         parts.append(
             judge(
                 predicted[:n], measured[:n], n_telling, pool.predict(cells, key, scale, columns), scale,
@@ -150,8 +150,8 @@ def hoped(
 
 def measurements(
     cells: CellDataset, rows: np.ndarray, key: str, scale: str, columns: np.ndarray
-) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, " feature"]]:
-    """Measured values of some features on the scale, NaN where nothing was, and how many cells tell of each.
+) -> tuple[Float[np.ndarray, "cell feature"], Bool[np.ndarray, "cell feature"]]:
+    """Measured values of some features on the scale, NaN where nothing was, and which cells tell of each.
 
     A cell tells if it was measured; of counts that are mostly 0, only if there is one.
     """
@@ -162,10 +162,10 @@ def measurements(
     y = dense(on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale, there))
     if calls is not None:
         y = np.where(calls[:, columns].toarray() > 0, y, np.nan)
-        return y, (~np.isnan(y)).sum(0).astype(float)
+        return y, ~np.isnan(y)
     if there is not None:
-        return np.where(there, y, np.nan), ((y != 0) & there).sum(0).astype(float)
-    return y, (y != 0).sum(0).astype(float)
+        return np.where(there, y, np.nan), (y != 0) & there
+    return y, y != 0
 
 
 @dataclass(frozen=True)
