@@ -195,7 +195,7 @@ class Multiome:
           methylated fraction), or ``"auroc"``, how well predictions rank cells with and without a fragment (ATAC);
         * ``reliability``: the score to be expected. What the held-out cells show weighs as many cells as tell of the
           feature (``n_cells``: those with a count; for proteins and methylation, all measured), what the model
-          expects of itself 50. NaN where the feature did not vary in any of them;
+          expects of itself 100. NaN where the feature did not vary in any of them;
         * ``over_mean``: how much above what the mean of the training cells gets (r 0, AUROC 0.5);
         * ``over_knn``: how much the held-out cells' score is above that of the mean of the 30 training cells nearest in
           the latent space that the other modalities give; noisy where ``n_cells`` is small;

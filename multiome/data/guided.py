@@ -48,7 +48,7 @@ def joined_pairs(graph: GuidanceGraph | None) -> set[tuple[str, str]]:
 
 
 def guided(
-    spec: DataSpec, graph: GuidanceGraph, *, decoys: float = 0.0, seed: int = 0
+    spec: DataSpec, graph: GuidanceGraph, *, decoys: float | None = 0.0, seed: int = 0
 ) -> tuple[DataSpec, FeatureEdges]:
     """The edges among the spec's features, some decoys, and the spec with what encoders are shown through them."""
     features = {key: s.features for key, s in spec.modalities.items()}
@@ -56,7 +56,7 @@ def guided(
     mention_unknown(spec, graph)
     mention_few(edges)
     mention_positive(spec, edges)
-    if decoys:
+    if decoys != 0:
         rng = np.random.default_rng(seed)
         edges = with_decoys(edges, places_among(graph, features), share=decoys, rng=rng)
     modalities = dict(spec.modalities)

@@ -21,10 +21,27 @@ TRIES = 100
 FAR = 5_000_000
 """Base pairs beyond which two features of one chromosome do not regulate each other: data of a single chromosome have
 decoys too."""
+MIN_DECOYS = 20
+"""With fewer decoys nothing can be said of edges."""
+ENOUGH_DECOYS = 500
+"""With fewer, a true graph may look like a false one: the standard error of a score that compares edges with decoys is
+about 0.6 over the root of the number of decoys, where edges are many."""
+LEAST_SHARE, MOST_SHARE = 0.1, 0.3
+"""Of decoys per edge, where nobody says how many: as few as in a large graph, and as many as in a small one."""
+
+
+def usual_share(n_edges: int) -> float:
+    """Decoys per edge of two modalities: enough of them where that asks for no more than the largest share.
+
+    The least where even the largest share would be too few to say anything.
+    """
+    if n_edges * MOST_SHARE < MIN_DECOYS:
+        return LEAST_SHARE
+    return min(max(ENOUGH_DECOYS / n_edges, LEAST_SHARE), MOST_SHARE)
 
 
 def with_decoys(
-    edges: FeatureEdges, places: pd.DataFrame | None, *, share: float, rng: np.random.Generator
+    edges: FeatureEdges, places: pd.DataFrame | None, *, share: float | None, rng: np.random.Generator
 ) -> FeatureEdges:
     """Add decoys to the edges of every pair of modalities.
 
@@ -36,7 +53,7 @@ def with_decoys(
         ``chrom`` and ``start`` of every feature, ``""`` and -1 where they are not known; None where no feature's are. A
         decoy joins no two features that are known to be neighbours on a chromosome.
     share
-        Decoys per edge.
+        Decoys per edge; None for the usual share of each pair of modalities.
     rng
         Random numbers.
 
@@ -52,7 +69,8 @@ def with_decoys(
         between = edges.between(a, b)
         index = between.edge
         first, second = between.a + edges.span(a).start, between.b + edges.span(b).start
-        like = rng.permutation(len(index))[: round(share * len(index))]
+        n_decoys = round((usual_share(len(index)) if share is None else share) * len(index))
+        like = rng.permutation(len(index))[:n_decoys]
         other = second[rng.integers(len(index), size=len(like))]
         for _ in range(TRIES):
             ids = pair_ids(first[like], other, n)

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from multiome.data.dataset import CellDataset
 from multiome.data.panels import filled
 from multiome.errors import MultiomeWarning
+from multiome.graph.decoys import ENOUGH_DECOYS, MIN_DECOYS
 from multiome.graph.edges import FeatureEdges
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.cell_states import CellStates
@@ -33,11 +34,6 @@ MOST_DECOYS = 0.5
 """As a share of the edges, that is advised."""
 NEEDED, FEWEST, MOST = 0.6, 3, 5
 """Share of the groups that must count, and between which numbers. Already with 3, p of false edges is uniform."""
-MIN_DECOYS = 20
-"""With fewer, nothing can be said, and links have no p."""
-ENOUGH_DECOYS = 500
-"""With fewer, a true graph may look like a false one: the standard error of the score is about 0.6 over the root of the
-number of decoys, where edges are many."""
 LEVEL = 0.01
 """With a larger p, a warning."""
 

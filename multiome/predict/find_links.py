@@ -12,8 +12,9 @@ from sklearn.isotonic import IsotonicRegression
 
 from multiome.data.cells import FEW_SHARED
 from multiome.errors import MultiomeError, check_whole, listed
+from multiome.graph.decoys import MIN_DECOYS
 from multiome.graph.vertex_places import places_by_modality
-from multiome.predict.consistency import LEVEL, MIN_DECOYS, doubt
+from multiome.predict.consistency import LEVEL, doubt
 from multiome.predict.edge_effects import RESPONDS
 from multiome.predict.fitted import Fitted
 from multiome.predict.links import Links

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import multiome as mo
-from multiome.graph.decoys import with_decoys
+from multiome.graph.decoys import usual_share, with_decoys
 from multiome.graph.edges import FeatureEdges, edges_among, places_among
 
 N_GENES, N_PEAKS = 30, 60
@@ -37,7 +37,7 @@ def graph() -> mo.GuidanceGraph:
     return mo.GuidanceGraph(signed.vertices, signed.edges, places=places)
 
 
-def drawn(graph, features=FEATURES, *, share=0.5, seed=0) -> FeatureEdges:
+def drawn(graph, features=FEATURES, *, share: float | None = 0.5, seed=0) -> FeatureEdges:
     places = places_among(graph, features)
     return with_decoys(edges_among(graph, features), places, share=share, rng=np.random.default_rng(seed))
 
@@ -135,6 +135,23 @@ def test_no_share_no_decoys(graph):
     edges = drawn(graph, share=0.0)
     assert not edges.is_decoy.any()
     assert len(edges.source) == len(edges_among(graph, FEATURES).source)
+
+
+@pytest.mark.parametrize(
+    ("n_edges", "n_decoys"), [(13, 1), (66, 7), (67, 20), (1000, 300), (2000, 500), (5000, 500), (90_000, 9000)]
+)
+def test_small_graphs_have_more_decoys_for_their_edges(n_edges, n_decoys):
+    assert round(usual_share(n_edges) * n_edges) == n_decoys
+
+
+def test_every_pair_of_modalities_has_its_usual_share(graph):
+    """Of a few edges a tenth, which is as good as none, whatever another pair has."""
+    table = graph.table()
+    both = mo.GuidanceGraph.from_table(pd.concat([table, table[:40].assign(target_modality="met")]))
+    edges = drawn(both, FEATURES | {"met": FEATURES["atac"]}, share=None)
+    n = {key: int(edges.is_decoy[edges.between("rna", key).edge].sum()) for key in ("atac", "met")}
+    assert len(table) > 67
+    assert n == {"atac": round(0.3 * len(table)), "met": 4}
 
 
 def test_every_pair_of_modalities_has_its_decoys(graph):

@@ -10,7 +10,8 @@ import pytest
 
 import multiome as mo
 from multiome.errors import MultiomeError, UnknownName
-from multiome.predict.find_links import MIN_DECOYS, check_window, find_links, p_values, spread
+from multiome.graph.decoys import MIN_DECOYS
+from multiome.predict.find_links import check_window, find_links, p_values, spread
 from multiome.predict.multiple_tests import bh
 
 
@@ -85,7 +86,9 @@ def test_links_of_cells_that_may_be_matched_wrongly_say_so(linked, ends):
     for both in (0, 60):
         found = notes(both=both, p=0.4, score=0.01)
         assert found[:-1] == known
-        assert found[-1].startswith("do not trust these: hardly a cell has both modalities, and the cells do not bear")
+        assert found[-1].startswith("do not trust these: hardly a cell has both modalities, and it cannot be told")
+        borne = notes(both=both, p=0.4, score=0.01, decoys=900)[-1]
+        assert borne.startswith("do not trust these: hardly a cell has both modalities, and the cells do not bear")
     assert "it cannot be told whether they were matched rightly: 2 groups" in notes(both=0, p=np.nan, groups=2)[-1]
 
 
