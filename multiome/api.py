@@ -172,9 +172,10 @@ class Multiome:
         One row per pair of modalities that the graph joins: ``modality``, ``other``, ``edges``, ``decoys`` (false edges
         that the model was trained with), ``both`` (cells that have both), ``groups``, ``score`` and ``p``. Over
         ``groups`` of similar cells, up to 20, the measured values of an edge's two ends correlate; the score is how
-        much more often they do so better than a decoy's than worse, edges counting by the root of their weight: from 0
-        (as good as false edges: the graph is wrong, such as of another genome, or cells were matched wrongly) to 1
-        (always); p is that of 0 (Mann and Whitney 1947, one-sided). NaN with fewer than 20 decoys, or fewer than 3
+        much more often they do so better than a decoy's than worse, edges counting by the root of their weight and by
+        how much their ends change between groups: from 0 (as good as false edges: the graph is wrong, such as of
+        another genome, or cells were matched wrongly) to 1 (always); p is that of 0, by normal scores (van der Waerden
+        1952, one-sided). NaN with fewer than 20 decoys, or fewer than 3
         to 5 groups that have 10 cells of both. It says that the match is better than chance, not that all is right.
 
         Raises

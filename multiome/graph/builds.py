@@ -48,7 +48,7 @@ def check_chromosomes(features: pd.DataFrame, genes: pd.DataFrame, findings: Fin
     return on
 
 
-def check_ends(features: pd.DataFrame, genes: pd.DataFrame, findings: Findings, *, key: str) -> None:
+def check_chromosome_ends(features: pd.DataFrame, genes: pd.DataFrame, findings: Findings, *, key: str) -> None:
     """Warn where features lie far beyond the last gene of their chromosome."""
     n_genes = genes["chrom"].value_counts()
     judged = features[features["chrom"].isin(n_genes.index[n_genes >= GENES_PER_CHROMOSOME])]

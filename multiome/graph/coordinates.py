@@ -16,9 +16,24 @@ from multiome.errors import InvalidGraph, listed
 from multiome.graph.findings import Findings, share
 
 COLUMNS = ["chrom", "chromStart", "chromEnd"]
+ALIASES = {
+    "chrom": ("chrom", "chr", "chromosome", "seqname", "seqnames", "seqid"),
+    "chromStart": ("chromstart", "start", "chrom_start", "start_position"),
+    "chromEnd": ("chromend", "end", "stop", "chrom_end", "end_position"),
+}
+"""What the columns of coordinates are called elsewhere, in lower case."""
 NAME = re.compile(r"^(?P<chrom>[^\s:]+?)[:_-](?P<start>\d+)[_-](?P<end>\d+)$")
 MISSING = {"", "nan", "none", "na", "<na>", "."}
-STRANDS = {"+": "+", "1": "+", "+1": "+", "-": "-", "-1": "-"} | dict.fromkeys([*MISSING, "*", "0"], ".")
+STRAND_OF = {"+": "+", "1": "+", "+1": "+", "-": "-", "-1": "-"} | dict.fromkeys([*MISSING, "*", "0"], ".")
+
+
+def column_hint(columns: pd.Index) -> str:
+    """A sentence that offers the columns of coordinates under other names, or nothing."""
+    same = {name: found for name, others in ALIASES.items() for found in columns if str(found).lower() in others}
+    if len(same) < len(COLUMNS):
+        return ""
+    renamed = {found: name for name, found in same.items() if found != name}
+    return f" If they are 0-based and half-open, rename them: `.var.rename(columns={renamed})`."
 
 
 def plain_chromosomes(names: pd.Series | pd.Index) -> np.ndarray:
@@ -136,7 +151,7 @@ def _positions(column: pd.Series, needed: np.ndarray, *, what: str) -> np.ndarra
 
 def _strands(column: pd.Series, *, what: str) -> np.ndarray:
     codes, unique = pd.factorize(column.astype(object))
-    known = [STRANDS.get(_strand_word(value)) for value in unique]
+    known = [STRAND_OF.get(_strand_word(value)) for value in unique]
     if None in known:
         other = [value for value, strand in zip(unique, known, strict=True) if strand is None]
         raise InvalidGraph(f"{what}: `strand` must be '+', '-' or '.' (not known), got {listed(other, most=3)}.")
@@ -151,7 +166,7 @@ def any_strand(table: pd.DataFrame) -> bool:
     """Whether a table says of any feature that it is on ``+`` or ``-``."""
     if "strand" not in table.columns:
         return False
-    return any(STRANDS.get(_strand_word(value)) in ("+", "-") for value in table["strand"].unique())
+    return any(STRAND_OF.get(_strand_word(value)) in ("+", "-") for value in table["strand"].unique())
 
 
 def compare_names(places: pd.DataFrame, names: pd.Index, *, what: str, findings: Findings) -> None:

@@ -77,7 +77,7 @@ def with_decoys(
             bad = np.isin(ids, taken)
             bad[np.setdiff1d(np.arange(len(ids)), np.unique(ids, return_index=True)[1])] = True
             if places is not None:
-                bad |= near(places, first[like], other)
+                bad |= neighbours(places, first[like], other)
             if not bad.any():
                 break
             other[bad] = second[rng.integers(len(index), size=int(bad.sum()))]
@@ -102,7 +102,9 @@ def pair_ids(a: Int[np.ndarray, " edge"], b: Int[np.ndarray, " edge"], n: int) -
     return np.minimum(a, b) * np.int64(n) + np.maximum(a, b)
 
 
-def near(places: pd.DataFrame, a: Int[np.ndarray, " edge"], b: Int[np.ndarray, " edge"]) -> Bool[np.ndarray, " edge"]:
+def neighbours(
+    places: pd.DataFrame, a: Int[np.ndarray, " edge"], b: Int[np.ndarray, " edge"]
+) -> Bool[np.ndarray, " edge"]:
     """Which pairs of features are known to lie near each other on one chromosome."""
     chrom, start = places["chrom"].to_numpy(), places["start"].to_numpy()
     return (chrom[a] == chrom[b]) & (chrom[b] != "") & (np.abs(start[a] - start[b]) <= FAR)

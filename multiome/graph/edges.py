@@ -127,6 +127,11 @@ def edges_among(graph: GuidanceGraph, features: Mapping[str, Sequence[str]]) -> 
     InvalidGraph
         If two modalities that the graph joins are left without an edge between them.
     """
+    if len(features) < 2:
+        raise InvalidGraph(
+            f"A guidance graph joins features of different modalities, and the data have {listed(features)} alone. "
+            "Give MuData that has the others too, or leave `graph` out."
+        )
     used = features_of(features)
     place = used.get_indexer(graph.vertices)
     source, target = place[graph.edges["source"]], place[graph.edges["target"]]

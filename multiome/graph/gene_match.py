@@ -14,7 +14,7 @@ VAR_IDS, VAR_NAMES = ("gene_id", "gene_ids"), ("gene_name", "gene_names", "gene_
 
 
 @dataclass(frozen=True)
-class Match:
+class GeneMatch:
     """Rows of an annotation for the genes of the data."""
 
     row: np.ndarray
@@ -25,7 +25,7 @@ class Match:
     """Genes whose name or identifier stands in several rows, of which one was taken."""
 
 
-def match_genes(var: pd.DataFrame, annotation: pd.DataFrame) -> Match:
+def match_genes(var: pd.DataFrame, annotation: pd.DataFrame) -> GeneMatch:
     """Find each gene by identifier (a column ``gene_id`` of ``var``, or its name), else by name.
 
     Versions of Ensembl identifiers (``ENSG00000010610.10``) are ignored where the exact one is not there. Of several
@@ -52,7 +52,7 @@ def match_genes(var: pd.DataFrame, annotation: pd.DataFrame) -> Match:
             row[left] = found
             by_id[left] = is_id & (found >= 0)
             several[left] = again
-    return Match(row, int(by_id.sum()), int((several & (row >= 0)).sum()))
+    return GeneMatch(row, int(by_id.sum()), int((several & (row >= 0)).sum()))
 
 
 def rank(annotation: pd.DataFrame) -> pd.DataFrame:

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from multiome.errors import MultiomeWarning
-from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
+from multiome.graph.builds import check_chromosome_ends, check_chromosomes, check_linked, check_start_sites
 from multiome.graph.checks import DTYPES, check_once, check_vertices
 from multiome.graph.coordinates import COLUMNS
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
 from multiome.graph.gene_match import VAR_IDS, VAR_NAMES
-from multiome.graph.genome_arguments import check_bases, check_order, check_signs
+from multiome.graph.genome_arguments import check_bases, check_order, place_signs
 from multiome.graph.intervals import decay, near
 from multiome.graph.parts import Parts
 from multiome.graph.places import place_features, place_genes
@@ -46,7 +46,7 @@ def genome_edges(
     check_keys(keys)
     reach = 0 if window is None else check_bases("window", window, usual="150_000")
     promoter = check_bases("promoter", promoter, usual="2_000")
-    signs = check_signs(signs, keys[1])
+    signs = place_signs(signs, keys[1])
     var, other = feature_table(rna, keys[0]), feature_table(atac, keys[1])
     for table, key in ((var, keys[0]), (other, keys[1])):
         check_once(table, [*COLUMNS, "strand", *VAR_IDS, *VAR_NAMES], what=f"{key}: `.var`")
@@ -58,7 +58,7 @@ def genome_edges(
     features = place_features(other, findings, key=keys[1])
     places = place_vertices(located, features, n_genes=len(var), n_features=len(other))
     features = features[check_chromosomes(features, every, findings, key=keys[1])]
-    check_ends(features, every, findings, key=keys[1])
+    check_chromosome_ends(features, every, findings, key=keys[1])
     check_start_sites(features, every, findings, key=keys[1])
     pairs = near(located, features, window=reach, promoter=promoter, signs=signs)
     n_near, n_linked = pairs["gene"].nunique(), pairs["feature"].nunique()

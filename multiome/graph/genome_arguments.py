@@ -57,7 +57,7 @@ def check_order(genes: pd.DataFrame, features: pd.DataFrame, keys: tuple[str, st
         )
 
 
-def check_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:
+def place_signs(signs: tuple[int, int] | None, key: str) -> tuple[int, int]:
     """Signs at promoters and in gene bodies; by default those of the kind of features.
 
     Raises

@@ -260,5 +260,7 @@ class GuidanceGraph:
             If names occur twice, or ``table`` lacks a column or a name.
         UnknownName
             If no protein belongs to one of the genes.
+        InvalidGraph
+            If genes and proteins are swapped.
         """
         return cls(*protein_edges(rna, protein, keys=keys, table=table))

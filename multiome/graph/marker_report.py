@@ -18,7 +18,7 @@ LEFT_OUT = {
 
 
 @dataclass(frozen=True)
-class Match:
+class MarkerMatch:
     """What is known of one protein."""
 
     rule: str
@@ -29,7 +29,7 @@ class Match:
     """The genes of those, as symbols that need not be among the given genes."""
 
 
-def marker_notes(matches: Mapping[str, Match], found: Sequence[str]) -> tuple[str, ...]:
+def marker_notes(matches: Mapping[str, MarkerMatch], found: Sequence[str]) -> tuple[str, ...]:
     """Sentences about all proteins, of which those found have an edge; names are sorted."""
     by = {rule: [name for name in found if matches[name].rule == rule] for rule in RULES}
     how = ", ".join(f"{len(names):,} {RULES[rule]}" for rule, names in by.items() if names)
@@ -52,7 +52,7 @@ def marker_notes(matches: Mapping[str, Match], found: Sequence[str]) -> tuple[st
 
 
 def table_notes(
-    own: Mapping[str, Sequence[str]], matches: Mapping[str, Match], spelling: Mapping[str, str]
+    own: Mapping[str, Sequence[str]], matches: Mapping[str, MarkerMatch], spelling: Mapping[str, str]
 ) -> tuple[str, ...]:
     """Sentences about what a user's table names and the data lack."""
     notes = []
@@ -78,5 +78,5 @@ def nothing_found(genes: Sequence[str], proteins: Sequence[str], notes: Sequence
     )
 
 
-def _with_rule(matches: Mapping[str, Match], rule: str) -> list[str]:
+def _with_rule(matches: Mapping[str, MarkerMatch], rule: str) -> list[str]:
     return sorted(name for name, match in matches.items() if match.rule == rule)

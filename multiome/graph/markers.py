@@ -11,7 +11,7 @@ import pandas as pd
 
 from multiome.errors import InvalidPairing, MultiomeError, listed
 from multiome.graph.checks import check_once
-from multiome.graph.marker_report import Match, marker_notes, nothing_found, table_notes
+from multiome.graph.marker_report import MarkerMatch, marker_notes, nothing_found, table_notes
 from multiome.graph.protein_names import antigens, kind, simplified
 
 TABLE = Path(__file__).with_name("markers.tsv")
@@ -74,24 +74,24 @@ def marker_edges(
     return edges.assign(weight=np.float32(1), sign=np.int8(1)), notes
 
 
-def look_up(protein: str, own: Entries, own_read: Entries, known: Entries, named: Entries) -> Match:
+def look_up(protein: str, own: Entries, own_read: Entries, known: Entries, named: Entries) -> MarkerMatch:
     """What knows a protein first: a user's table (exactly, then read), the known antibodies, the names of genes."""
     if protein in own:
-        return Match("table", (protein,), own[protein])
+        return MarkerMatch("table", (protein,), own[protein])
     for found in antigens(protein, own_read):
         if found:
-            return Match("table", found[:1], own_read[found[0]])
+            return MarkerMatch("table", found[:1], own_read[found[0]])
     if (reason := kind(protein)) != "antigen":
-        return Match(reason)
+        return MarkerMatch(reason)
     whole = simplified(protein)
     is_gene = whole in named and whole not in known  # H2-Q7 is a gene before it is an H-2
     if not is_gene and (found := _narrowest(*antigens(protein, known), known)):
-        return Match("curated", found, tuple(dict.fromkeys(gene for antigen in found for gene in known[antigen])))
+        return MarkerMatch("curated", found, tuple(dict.fromkeys(gene for antigen in found for gene in known[antigen])))
     for found in antigens(protein, named):
         if found and (len(found[0]) > 2 or found[0] == whole):  # two letters of a name may mean anything
             same = named[found[0]]
-            return Match("gene", found[:1], (protein if protein in same else same[0],))
-    return Match("unknown")
+            return MarkerMatch("gene", found[:1], (protein if protein in same else same[0],))
+    return MarkerMatch("unknown")
 
 
 @cache
@@ -175,5 +175,5 @@ def _narrowest(outside: Sequence[str], inside: Sequence[str], known: Entries) ->
     return tuple(kept)
 
 
-def _symbols(matches: Mapping[str, Match], own: Entries) -> set[str]:
+def _symbols(matches: Mapping[str, MarkerMatch], own: Entries) -> set[str]:
     return {gene for match in matches.values() for gene in match.symbols} | {g for genes in own.values() for g in genes}

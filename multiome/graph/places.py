@@ -8,7 +8,7 @@ import pandas as pd
 
 from multiome.errors import InvalidGraph, listed
 from multiome.graph.annotation import read_genes
-from multiome.graph.coordinates import COLUMNS, compare_names, places_in_columns, places_in_names
+from multiome.graph.coordinates import COLUMNS, column_hint, compare_names, places_in_columns, places_in_names
 from multiome.graph.findings import Findings, share
 from multiome.graph.gene_match import match_genes
 
@@ -56,8 +56,9 @@ def genes_of_var(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.DataF
             raise InvalidGraph(f"{key}: no gene has coordinates{NO_PLACE} Fill them in, or pass `genes=`.")
         raise InvalidGraph(
             f"{key}: no gene has coordinates. `.var` has the columns {listed(var.columns)}, and names such as "
-            f"{listed(var.index, most=3)} are no places. Pass `genes=`: a GTF or GFF3 file or a gene table of the "
-            f"genome that the cells were mapped to; or add {', '.join(COLUMNS)} (0-based, half-open) and strand."
+            f"{listed(var.index, most=3)} are no places.{column_hint(var.columns)} Pass "
+            f"`genes=`: a GTF or GFF3 file or a gene table of the genome that "
+            f"the cells were mapped to; or add {', '.join(COLUMNS)} (0-based, half-open) and strand."
         )
     findings.say(f"{key}: {share(n_known, len(var))} genes have coordinates, from `.var`.")
     return places
@@ -126,7 +127,8 @@ def place_features(var: pd.DataFrame, findings: Findings, *, key: str) -> pd.Dat
             )
         raise InvalidGraph(
             f"{key}: no feature has coordinates. `.var` has the columns {listed(var.columns)}, and names such as "
-            f"{listed(var.index, most=3)} are not like chr1:100-200. Add {', '.join(COLUMNS)} (0-based, half-open)."
+            f"{listed(var.index, most=3)} are not like chr1:100-200.{column_hint(var.columns)} Add "
+            f"{', '.join(COLUMNS)} (0-based, half-open)."
         )
     if not known.all():
         findings.say(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multiome.errors import MultiomeWarning
+from multiome.errors import InvalidGraph, MultiomeWarning, UnknownName, listed
 from multiome.graph.checks import DTYPES, check_vertices
 from multiome.graph.features import check_keys, feature_table
 from multiome.graph.findings import Findings
@@ -26,7 +26,16 @@ def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.Da
     genes, proteins = (list(feature_table(data, key).index) for data, key in zip((rna, protein), keys, strict=True))
     vertices = blocks([(keys[0], genes), (keys[1], proteins)])
     check_vertices(vertices)
-    found, report = marker_edges(genes, proteins, table=table)
+    try:
+        found, report = marker_edges(genes, proteins, table=table)
+    except UnknownName as error:
+        if is_swapped(genes, proteins):
+            raise InvalidGraph(
+                f"The first features, of {keys[0]!r}, are named as proteins are ({listed(genes, most=3)}), the second, "
+                f"of {keys[1]!r}, as genes are ({listed(proteins, most=3)}). Swap them: genes come first, as in "
+                'from_markers(mdata["rna"], mdata["prot"]).'
+            ) from error
+        raise
     findings = Findings(list(report))
     if table is not None:
         warn_of_unread(table, OPTIONAL, findings, what="`table`", advice=ADVICE)
@@ -35,3 +44,12 @@ def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.Da
     for sentence in findings.warnings:
         warnings.warn(sentence, MultiomeWarning, stacklevel=3)
     return Parts(vertices, unite(edges[list(DTYPES)], vertices), tuple(findings.sentences))
+
+
+def is_swapped(genes: list[str], proteins: list[str]) -> bool:
+    """Whether proteins belong to genes if the two are taken for each other."""
+    try:
+        marker_edges(proteins, genes)
+    except UnknownName:
+        return False
+    return True

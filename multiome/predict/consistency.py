@@ -9,7 +9,7 @@ how much more often an edge does so than a decoy.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -48,10 +48,10 @@ def consistency(
         decoy = edges.is_decoy[found.edge]
         n_both = int((cells.observed(a) & cells.observed(b)).sum())
         wanted = n_wanted(cells, states, (a, b))
-        r, n_groups = agreement(vae, cells, edges, states, pair=(a, b), wanted=wanted, seed=seed)
+        r, moves, n_groups = agreement(vae, cells, edges, states, pair=(a, b), wanted=wanted, seed=seed)
         score, p = np.nan, np.nan
         if n_groups >= np.clip(round(NEEDED * wanted), FEWEST, MOST) and decoy.sum() >= MIN_DECOYS:
-            score, p = compare(r, decoy, np.abs(edges.weight[found.edge]))
+            score, p = compare(r, decoy, np.sqrt(np.abs(edges.weight[found.edge])) * moves)
         counted = int((~decoy).sum()), int(decoy.sum()), n_both, n_groups
         rows.append((a, b, *counted, float(score), float(p)))
     return pd.DataFrame(rows, columns=["modality", "other", "edges", "decoys", "both", "groups", "score", "p"])
@@ -60,18 +60,16 @@ def consistency(
 def compare(
     r: Float[np.ndarray, " edge"], decoy: Bool[np.ndarray, " edge"], weight: Float[np.ndarray, " edge"]
 ) -> tuple[float, float]:
-    """How much more often an edge's r is above a decoy's than below, by the root of their weights; and p (normal)."""
-    weight = np.sqrt(weight)
+    """How much more often an edge's r is above a decoy's than below, both by their weights; and p, by normal scores.
+
+    Where true edges are few but strong, normal scores tell more than ranks (van der Waerden 1952).
+    """
     place = (rankdata(r) - 0.5) / len(r)
-    mean, variance = zip(*(weighted_mean(place[some], weight[some]) for some in (~decoy, decoy)), strict=True)
-    difference = mean[0] - mean[1]
-    return 2 * difference, float(norm.sf(difference / np.sqrt(sum(variance))))
-
-
-def weighted_mean(place: Float[np.ndarray, " edge"], weight: Float[np.ndarray, " edge"]) -> tuple[float, float]:
-    """The mean of uniform numbers, and its variance."""
-    share = weight / weight.sum()
-    return float(share @ place), float((share**2).sum() / 12)
+    normal = norm.ppf(place)
+    share = [np.where(some, weight, 0) / weight[some].sum() for some in (~decoy, decoy)]
+    difference = share[0] - share[1]
+    scatter = np.sqrt((difference**2).sum() * (normal**2).mean())
+    return float(2 * difference @ place), float(norm.sf(difference @ normal / max(scatter, 1e-9)))
 
 
 def n_wanted(cells: CellDataset, states: CellStates, pair: tuple[str, str]) -> int:
@@ -89,8 +87,11 @@ def agreement(
     pair: tuple[str, str],
     wanted: int,
     seed: int,
-) -> tuple[Float[np.ndarray, " edge"], int]:
-    """Correlation of every edge's ends over groups of cells, times its sign; and how many groups have cells of both."""
+) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"], int]:
+    """Correlation of every edge's ends over groups of cells, times its sign; how much both change; how many groups.
+
+    Of two ends that hardly differ between groups, noise is most of what correlates. Groups have cells of both.
+    """
     n = {key: np.bincount(states.member[cells.rows[key][states.rows] >= 0], minlength=len(states.size)) for key in pair}
     means = KMeans(min(wanted, len(states.size)), n_init=3, random_state=seed)
     with warnings.catch_warnings():
@@ -99,10 +100,18 @@ def agreement(
     kept = [g for g in range(group.max() + 1) if min(n[key][group == g].sum() for key in pair) >= MIN_CELLS]
     found = edges.between(*pair)
     if not kept:
-        return np.zeros(len(found.edge)), 0
-    level = {key: standardised(levels(vae, cells, states, group, key)[kept]) for key in pair}
-    r = (level[pair[0]][:, found.a] * level[pair[1]][:, found.b]).mean(0)
-    return r * np.sign(edges.weight[found.edge]), len(kept)
+        return np.zeros(len(found.edge)), np.ones(len(found.edge)), 0
+    level = {key: levels(vae, cells, states, group, key)[kept] for key in pair}
+    one, other = (standardised(level[key])[:, ends] for key, ends in zip(pair, (found.a, found.b), strict=True))
+    moves = spread(vae, level, pair[0])[found.a] * spread(vae, level, pair[1])[found.b]
+    return (one * other).mean(0) * np.sign(edges.weight[found.edge]), moves, len(kept)
+
+
+def spread(vae: MultiomeVAE, level: Mapping[str, Float[np.ndarray, "group feature"]], key: str) -> np.ndarray:
+    """How much each feature changes between groups, in logarithms; of values in units of their own, alike for all."""
+    if has_units(vae, key):
+        return np.ones(level[key].shape[1])
+    return np.maximum(level[key].std(0), 1e-3)
 
 
 def levels(
@@ -117,12 +126,17 @@ def levels(
         return np.log((summed + 0.5) / (covered - summed + 0.5))
     exposure = together @ states.exposures(cells, key)
     size = np.maximum(exposure, 1e-9)
-    if not vae.channel(key).transform.thins:
+    if has_units(vae, key):
         return summed / size
     if exposure.shape[1] == 1:
         return np.log((summed + 0.5 + 0.2 * summed.mean(0)) / size)
     level = np.log((summed + 0.5 + 0.2 * exposure * summed.sum(0) / np.maximum(exposure.sum(0), 1e-9)) / size)
     return filled(level, exposure > 0, relative=False)  # a group without a cell that was measured in it says nothing
+
+
+def has_units(vae: MultiomeVAE, key: str) -> bool:
+    """Whether values are neither counts nor fractions."""
+    return not vae.channel(key).transform.thins
 
 
 def standardised(x: Float[np.ndarray, "group feature"]) -> Float[np.ndarray, "group feature"]:

@@ -96,7 +96,11 @@ class Fitted:
             features = {key: s.features for key, s in self.spec.modalities.items()}
             edges = edges_among(self.graph, features) if self.evidence is None else self.evidence.edges
             told = ", ".join(f"{edges.n_edges(a, b):,} between {a!r} and {b!r}" for a, b in edges.pairs())
-            lines.append(f"  guidance graph: edges of the features above: {told}")
+            unused = len(self.graph.edges) - sum(edges.n_edges(a, b) for a, b in edges.pairs())
+            lines.append(
+                f"  guidance graph: edges of the features above: {told}"
+                + f"; {unused:,} more join others, such as genes that are not highly variable" * (unused > 0)
+            )
         if self.evidence is not None:
             lines += [
                 f"  guidance graph: cells bear out {row['modality']!r} and {row['other']!r} with a score of "

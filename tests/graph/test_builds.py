@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from multiome.errors import InvalidGraph
-from multiome.graph.builds import check_chromosomes, check_ends, check_linked, check_start_sites
+from multiome.graph.builds import check_chromosome_ends, check_chromosomes, check_linked, check_start_sites
 from multiome.graph.findings import Findings
 
 LENGTH = 100_000_000
@@ -49,16 +49,16 @@ def test_features_on_unknown_chromosomes(genome, n, outcome):
 
 def test_features_beyond_the_last_gene(genome):
     findings = Findings()
-    check_ends(at("1", np.arange(0, LENGTH, 10_000)), genome, findings, key="atac")
+    check_chromosome_ends(at("1", np.arange(0, LENGTH, 10_000)), genome, findings, key="atac")
     assert not findings.sentences
-    check_ends(at("1", np.arange(0, 2 * LENGTH, 10_000)), genome, findings, key="atac")
+    check_chromosome_ends(at("1", np.arange(0, 2 * LENGTH, 10_000)), genome, findings, key="atac")
     assert (
         "features lie more than 1,000,000 bases after the last gene of their chromosome (most on '1')"
         in findings.warnings[0]
     )
     few = genome[:100]  # the last of few genes says nothing about where a chromosome ends
     findings = Findings()
-    check_ends(at("1", np.arange(0, 2 * LENGTH, 10_000)), few, findings, key="atac")
+    check_chromosome_ends(at("1", np.arange(0, 2 * LENGTH, 10_000)), few, findings, key="atac")
     assert not findings.sentences
 
 

@@ -65,7 +65,7 @@ def test_a_modality_that_the_data_lack_is_left_out(graph):
             {"gex": ["g1"], "peaks": ["p1"]},
             r"graph has 'rna': 'g1'; 'atac': 'p1', 'p2', 'absent'.*model has 'gex': 'g1'; 'peaks': 'p1'",
         ),
-        ({"rna": ["g1"]}, r"None of the graph's 4 edges"),
+        ({"rna": ["g1"]}, r"joins features of different modalities, and the data have 'rna' alone\. Give MuData"),
     ],
 )
 def test_no_edge_left_is_an_error_that_shows_both_namings(graph, features, message):

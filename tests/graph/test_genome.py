@@ -238,6 +238,20 @@ def test_swapped_peaks_with_a_strand_column_that_knows_none(genes, peaks):
         from_genome(atac, genes)
 
 
+def test_columns_of_other_names_are_offered(genes, peaks):
+    atac = pd.DataFrame({"seqnames": "chr1", "start": [10_000], "end": [10_100]}, index=["peak1"])
+    renamed = (
+        r"rename them: `\.var\.rename\(columns=\{'seqnames': 'chrom', 'start': 'chromStart', 'end': 'chromEnd'\}\)`"
+    )
+    with pytest.raises(InvalidGraph, match=f"atac: no feature has coordinates.*{renamed}"):
+        from_genome(genes, atac)
+    rna = genes.rename(columns={"chrom": "Chromosome", "chromStart": "Start", "chromEnd": "End"})
+    with pytest.raises(InvalidGraph, match=r"rna: no gene has coordinates.*\{'Chromosome': 'chrom', 'Start': "):
+        from_genome(rna, peaks("chr1:10000-10100"))
+    with pytest.raises(InvalidGraph, match=r"not like chr1:100-200\. Add chrom"):
+        from_genome(genes, atac[["start", "end"]])
+
+
 @pytest.mark.parametrize("keys", [("atac", "rna"), ("met", "RNA"), ("peaks", "mine"), ("mine", "GEX")])
 def test_keys_tell_genes_and_peaks_that_are_swapped(genes, keys):
     atac = pd.DataFrame({"chrom": "chr1", "chromStart": [10_000], "chromEnd": [10_100], "strand": "+"}, index=["a"])

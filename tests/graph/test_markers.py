@@ -248,6 +248,11 @@ def test_names_that_will_not_do(genes, proteins, error, message):
         inspect.unwrap(marker_edges)(genes, proteins)  # without the checks of types that tests add
 
 
+def test_swapped_genes_and_proteins():
+    with pytest.raises(InvalidGraph, match=r"'rna', are named as proteins are \('CD3', 'CD20'\).*Swap them: genes"):
+        mo.GuidanceGraph.from_markers(["CD3", "CD20"], ["CD3D", "MS4A1", "MYC"])
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

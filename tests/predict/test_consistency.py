@@ -9,7 +9,7 @@ import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import kstest, mannwhitneyu, norm, rankdata
 
 import multiome as mo
 from multiome.errors import MultiomeError
@@ -21,6 +21,7 @@ from multiome.predict.consistency import (
     consistency,
     levels,
     n_wanted,
+    spread,
     standardised,
     warn_inconsistent,
 )
@@ -67,14 +68,37 @@ def test_cells_without_a_partner_tell_too(linked, quick_fit):
     assert not wrong["score"].item() > right["score"].item() - 0.1
 
 
-def test_edges_of_equal_weight_are_compared_as_mann_and_whitney_do():
+def test_edges_of_equal_weight_are_compared_as_often_as_one_is_above():
     rng = np.random.default_rng(0)
     decoy = np.arange(300) >= 220
     r = rng.normal(size=300) + 0.3 * ~decoy
     score, p = compare(r, decoy, np.full(300, 0.4))
     above = np.greater.outer(r[~decoy], r[decoy]).mean()
     assert score == pytest.approx(2 * above - 1)
-    assert p == pytest.approx(mannwhitneyu(r[~decoy], r[decoy], alternative="greater").pvalue, rel=0.05)
+    normal = norm.ppf((rankdata(r) - 0.5) / 300)
+    differences = [
+        normal[~other].mean() - normal[other].mean() for other in rng.permuted(np.tile(decoy, (4000, 1)), axis=1)
+    ]
+    assert p == pytest.approx(np.mean(differences >= normal[~decoy].mean() - normal[decoy].mean()), abs=0.01)
+
+
+def test_p_of_false_edges_is_uniform_whatever_their_weights():
+    rng = np.random.default_rng(1)
+    weight = rng.gamma(0.5, size=400)
+    decoy = np.arange(400) >= 300
+    p = [compare(rng.normal(size=400), decoy, weight)[1] for _ in range(600)]
+    assert kstest(p, "uniform").pvalue > 0.01
+
+
+def test_few_strong_edges_tell_more_by_normal_scores_than_by_ranks():
+    rng = np.random.default_rng(2)
+    decoy = np.arange(900) >= 600
+    ours, ranks = [], []
+    for _ in range(50):
+        r = rng.normal(size=900) + 2.5 * (np.arange(900) < 60)
+        ours.append(compare(r, decoy, np.ones(900))[1])
+        ranks.append(mannwhitneyu(r[~decoy], r[decoy], alternative="greater").pvalue)
+    assert np.median(ours) < np.median(ranks) / 2
 
 
 def test_edges_that_are_always_above_or_never():
@@ -89,8 +113,9 @@ def test_agreement_is_the_correlation_over_groups_times_the_sign(linked, dataset
     cells = dataset_of(linked.simulation.mdata, "batch")
     vae, edges = linked.model._fitted.vae, linked.model._fitted.evidence.edges
     states = group_cells(vae, cells, seed=0)
-    r, n_groups = agreement(vae, cells, edges, states, pair=("rna", "atac"), wanted=12, seed=0)
+    r, moves, n_groups = agreement(vae, cells, edges, states, pair=("rna", "atac"), wanted=12, seed=0)
     assert 5 <= n_groups <= 12
+    assert moves.shape == r.shape
     assert r.shape == edges.between("rna", "atac").edge.shape
     assert np.abs(r).max() <= 1 + 1e-9
     assert r[~edges.is_decoy].mean() > r[edges.is_decoy].mean()
@@ -102,9 +127,10 @@ def test_of_few_groups_fewer_must_hold_both(linked, dataset_of, monkeypatch, wan
     vae, edges = linked.model._fitted.vae, linked.model._fitted.evidence.edges
     states = group_cells(vae, cells, seed=0)
     r = np.where(edges.is_decoy, 0, np.linspace(-0.1, 0.9, len(edges.is_decoy)))
+    moves = np.ones(len(r))
     monkeypatch.setattr(module, "n_wanted", lambda *_: wanted)
     for n_groups in (needed - 1, needed):
-        monkeypatch.setattr(module, "agreement", lambda *_, n=n_groups, **__: (r, n))
+        monkeypatch.setattr(module, "agreement", lambda *_, n=n_groups, **__: (r, moves, n))
         row = consistency(vae, cells, edges, states, seed=0).iloc[0]
         assert (row["groups"], row["p"] < 0.01, np.isnan(row["p"])) == (n_groups, n_groups == needed, n_groups < needed)
 
@@ -138,6 +164,13 @@ def test_levels_of_methylation_are_logit_fractions(vae, dataset):
     methylated, calls = (np.asarray(x.sum(0), dtype=float).ravel() for x in (matrix.values, matrix.coverage))
     expected = np.log((methylated + 0.5) / (calls - methylated + 0.5))
     np.testing.assert_allclose(levels(vae, dataset, states, group, "met")[0], expected, rtol=1e-5)
+
+
+def test_ends_that_change_more_between_groups_count_more_where_they_are_logarithms(vae, monkeypatch):
+    level = {"rna": np.array([[0.0, 1.0, 1.0], [0.0, 3.0, 7.0]])}
+    np.testing.assert_allclose(spread(vae, level, "rna"), [1e-3, 1, 3])
+    monkeypatch.setattr(module, "has_units", lambda *_: True)
+    np.testing.assert_allclose(spread(vae, level, "rna"), [1, 1, 1])
 
 
 def test_what_does_not_change_agrees_with_nothing():
