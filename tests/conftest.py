@@ -37,6 +37,19 @@ def _validated_and_seeded() -> None:
     torch.set_num_threads(N_THREADS)  # numba, through scanpy, sets torch's threads to the number of cores
 
 
+@pytest.fixture
+def few_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data of more than 50 cells stay on disk, of which recipes see 64, and 16 are read from one place."""
+    from multiome.data import some_cells, stored
+    from multiome.train import datamodule
+
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
+    monkeypatch.setattr(stored, "BLOCK", 37)
+    monkeypatch.setattr(some_cells, "N_CELLS", 64)
+    monkeypatch.setattr(some_cells, "RUN", 16)
+    monkeypatch.setattr(datamodule, "RUN", 16)
+
+
 @pytest.fixture(scope="session")
 def bench_data() -> Callable[[str], Path]:
     """Path of a real data file by name, ``bench_data("pbmc.h5mu")``; the test is skipped where the file is absent."""

@@ -6,23 +6,15 @@ import pytest
 import scipy.sparse as sp
 
 import multiome as mo
-from multiome.data import some_cells, stored
+from multiome.data import stored
 from multiome.data.build import prepare
 from multiome.data.split import split
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName
 from multiome.train import datamodule
 
+pytestmark = pytest.mark.usefixtures("few_in_memory")
+
 CONFIG = mo.ModelConfig(n_latent=6, n_hidden=16, n_features_latent=8, n_batch_latent=2)
-
-
-@pytest.fixture(autouse=True)
-def _few_in_memory(monkeypatch):
-    """Data of more than 50 cells stay on disk, of which recipes see 64, and 16 are read from one place."""
-    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
-    monkeypatch.setattr(stored, "BLOCK", 37)
-    monkeypatch.setattr(some_cells, "N_CELLS", 64)
-    monkeypatch.setattr(some_cells, "RUN", 16)
-    monkeypatch.setattr(datamodule, "RUN", 16)
 
 
 @pytest.fixture(scope="module")

@@ -8,20 +8,14 @@ import pytest
 import scipy.sparse as sp
 
 import multiome as mo
-from multiome.data import some_cells, stored
+from multiome.data import stored
 from multiome.data.build import prepare, read_query
 from multiome.data.panels_on_disk import PanelTally
 from multiome.errors import InvalidCounts, MultiomeWarning, SpecMismatch
 
+pytestmark = pytest.mark.usefixtures("few_in_memory")
+
 N = 160
-
-
-@pytest.fixture(autouse=True)
-def _few_in_memory(monkeypatch):
-    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
-    monkeypatch.setattr(stored, "BLOCK", 37)
-    monkeypatch.setattr(some_cells, "N_CELLS", 64)
-    monkeypatch.setattr(some_cells, "RUN", 16)
 
 
 @pytest.fixture(scope="module")
