@@ -14,16 +14,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
-from unittest.mock import patch
 
-import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import multiome as mo
-from multiome.train import loop
+from tests.benchmarks.clock import timed
 from tests.benchmarks.cost import N_CELLS, N_GENES, N_PEAKS, cells
-from tests.benchmarks.shares import Clock
 
 BATCH = 256
 MOVES = 4 + 5
@@ -54,15 +51,6 @@ def memory_rate() -> float:
     return 3 * 4 * 8_000_000 / seconds(lambda: one.lerp_(other, 0.01))
 
 
-class Seen(Clock):
-    """The seconds of steps, and the parameters of what was trained."""
-
-    n_parameters = 0
-
-    def on_fit_start(self, trainer: Any, task: Any) -> None:
-        Seen.n_parameters = sum(p.numel() for p in task.parameters())
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Print one line per quantity."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,22 +62,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     train = mo.TrainConfig(max_epochs=3, n_models=1, validation=0, batch_size=BATCH, progress_bar=False)
     operations = []
     for n_epochs in (1, 3):
-        Clock.ends = ()
         with FlopCounterMode(display=False) as counted:
             mo.fit(mdata, train=mo.TrainConfig(**vars(train) | {"max_epochs": n_epochs}), seed=0)
         operations.append(counted.get_total_flops())
-    Clock.ends = ()
-    with patch.object(loop, "History", Seen):
+    with timed() as times:
         mo.fit(mdata, train=train, seed=0)
-    step = float(np.nanmedian(np.diff(Clock.ends)))
-    n_steps = int(np.isfinite(np.diff(Clock.ends)).sum()) / 3
+    step, n_steps = times.step()[1], times.n_steps / 3
     n_seen = sum(a.X.nnz for a in mdata.mod.values()) / mdata.n_obs
     dense = (operations[1] - operations[0]) / 2 / n_steps / BATCH
     sparse = 2 * n_seen * N_COMPONENTS
-    moved = MOVES * 4 * Seen.n_parameters / BATCH
+    moved = MOVES * 4 * times.n_parameters / BATCH
     products, memory = product_rate(), memory_rate()
     least = (dense + sparse) * BATCH / products + moved * BATCH / memory
-    print(f"parameters: {Seen.n_parameters:,}; values seen per cell: {n_seen:,.0f}")
+    print(f"parameters: {times.n_parameters:,}; values seen per cell: {n_seen:,.0f}")
     print(f"seconds of CPU per step of {BATCH} cells: {step:.4f} ({BATCH / step:,.0f} cells per second)")
     print(f"operations per cell: {dense:,.0f} in products, at most {sparse:,.0f} of sparse rows")
     print(f"bytes per cell: {moved:,.0f}")

@@ -44,36 +44,24 @@ def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool =
     import torch
 
     import multiome as mo
-    from multiome.train import loop
+    from tests.benchmarks.clock import timed
 
-    times: list[float] = []
-    busy: list[float] = []
-
-    class Clock(loop.History):
-        def on_train_epoch_start(self, *_: Any) -> None:
-            times.append(time.perf_counter())
-            busy.append(time.process_time())
-
-        def on_train_batch_end(self, *_: Any) -> None:
-            times.append(time.perf_counter())
-            busy.append(time.process_time())
-
-    loop.History = Clock  # type: ignore[misc]
     warnings.simplefilter("ignore")
     data: Any = md.read_h5mu(path) if in_memory else path
     began = time.perf_counter()
     settings = mo.TrainConfig(max_epochs=1, progress_bar=False, devices=devices)
     if only_steps:
-        with patch("multiome.api.learn", side_effect=TrainedError), suppress(TrainedError):
+        with timed() as times, patch("multiome.api.learn", side_effect=TrainedError), suppress(TrainedError):
             mo.fit(data, train=settings)
-        n = len(times) - 1
+        wall, busy = times.all_steps()
         return {
-            "steps": n,
-            "cells_per_second": devices * 256 * n / (times[-1] - times[0]),
-            "cpu_seconds_per_step": (busy[-1] - busy[0]) / n,
+            "steps": times.n_steps,
+            "cells_per_second": devices * 256 * times.n_steps / wall,
+            "cpu_seconds_per_step": busy / times.n_steps,
             "threads": torch.get_num_threads(),
         }
-    model = mo.fit(data, train=settings)
+    with timed() as times:
+        model = mo.fit(data, train=settings)
     fitted = time.perf_counter()
     after_fit = peak_gb()
     model.embed(data)
@@ -81,8 +69,8 @@ def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool =
     n = model.spec.n_cells
     return {
         "cells": n,
-        "steps": len(times) - 1,
-        "cells_per_second": 256 * (len(times) - 1) / (times[-1] - times[0]),
+        "steps": times.n_steps,
+        "cells_per_second": 256 * times.n_steps / times.all_steps()[0],
         "fit_seconds": fitted - began,
         "embed_cells_per_second": n / (done - fitted),
         "fit_gb": after_fit,

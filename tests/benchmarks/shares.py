@@ -7,13 +7,10 @@ a few steps tell what one costs, then a `fit` does as many as the time allows. S
 from __future__ import annotations
 
 import argparse
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import anndata as ad
 import mudata as md
@@ -24,8 +21,8 @@ import torch
 
 import multiome as mo
 from multiome.metrics import accessibility, foscttm
-from multiome.train import loop
 from tests.benchmarks import records
+from tests.benchmarks.clock import timed
 from tests.benchmarks.many_cells import N_TYPES, block, profiles
 
 N_CELLS, N_TEST = 10_000, 1_000
@@ -83,27 +80,14 @@ def simulate(n_cells: int, n_test: int, n_features: dict[str, int], drawn: dict[
     return Cells(cut["train"], cut["test"], list(often))
 
 
-class Clock(loop.History):
-    """The history, and seconds of CPU of every step from the last one's end."""
-
-    ends: tuple[float, ...] = ()
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        Clock.ends += (np.nan, time.process_time())
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        Clock.ends += (time.process_time(),)
-
-
-def fit(cells: Cells, n_features: int, *, n_epochs: int, seed: int) -> tuple[mo.Multiome, float]:
-    """A model, and the median seconds of a step."""
-    Clock.ends = ()
+def fit(cells: Cells, n_features: int, *, n_epochs: int, seed: int) -> tuple[mo.Multiome, float, int]:
+    """A model, the median seconds of a step, and how many there were."""
     train = mo.TrainConfig(
         max_epochs=n_epochs, features_per_step=n_features, n_models=1, patience=1_000_000, progress_bar=False
     )
-    with patch.object(loop, "History", Clock):
+    with timed() as times:
         model = mo.fit(cells.train, train=train, seed=seed)
-    return model, float(np.nanmedian(np.diff(Clock.ends)))
+    return model, times.step()[1], times.n_steps
 
 
 def scores(model: mo.Multiome, cells: Cells) -> dict[str, float]:
@@ -141,8 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seconds in given.seconds:
             n_epochs = max(round(seconds / cost / -(-cells.train.n_obs // 256)), 1)
             for seed in given.seeds:
-                model, step = fit(cells, n_features, n_epochs=n_epochs, seed=seed)
-                n_steps = int(np.isfinite(np.diff(Clock.ends)).sum())
+                model, step, n_steps = fit(cells, n_features, n_epochs=n_epochs, seed=seed)
                 found = scores(model, cells)
                 print(
                     f"| {n_features:,} | {share:.0%} | {seconds:g} | {seed} | {step:.3f} | {n_steps:,} | "
