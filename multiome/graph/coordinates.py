@@ -23,6 +23,8 @@ ALIASES = {
 }
 """What the columns of coordinates are called elsewhere, in lower case."""
 NAME = re.compile(r"^(?P<chrom>[^\s:]+?)[:_-](?P<start>\d+)[_-](?P<end>\d+)$")
+MOST_DIGITS = 11
+"""Of a position: no chromosome is so long."""
 MISSING = {"", "nan", "none", "na", "<na>", "."}
 STRAND_OF = {"+": "+", "1": "+", "+1": "+", "-": "-", "-1": "-"} | dict.fromkeys([*MISSING, "*", "0"], ".")
 
@@ -78,6 +80,12 @@ def places_in_names(names: pd.Index) -> pd.DataFrame:
     """
     found = pd.Series(names.astype(str)).str.extract(NAME)
     known = found["chrom"].notna().to_numpy()
+    beyond = known & (found[["start", "end"]].apply(lambda digits: digits.str.len()) > MOST_DIGITS).any(axis=1)
+    if beyond.any():
+        raise InvalidGraph(
+            f"The names of {share(beyond.sum(), len(names))} are intervals beyond any chromosome (first: "
+            f"{listed(names[beyond], most=3)}). Correct them, or give coordinates in columns {', '.join(COLUMNS)}."
+        )
     chrom = np.where(known, plain_chromosomes(found["chrom"]), "")
     start, end = (pd.to_numeric(found[name]).fillna(-1).to_numpy(np.int64) for name in ("start", "end"))
     wrong = known & (start >= end)
@@ -145,6 +153,11 @@ def _positions(column: pd.Series, needed: np.ndarray, *, what: str) -> np.ndarra
         raise InvalidGraph(
             f"{what}: `{column.name}` must hold whole numbers; {wrong.sum():,} of {len(values):,} are not (first: "
             f"{listed(column[wrong], most=3)})."
+        )
+    beyond = needed & np.isfinite(values) & (np.abs(values) >= 10.0**MOST_DIGITS)
+    if beyond.any():
+        raise InvalidGraph(
+            f"{what}: `{column.name}` holds positions beyond any chromosome ({listed(column[beyond], most=3)})."
         )
     return np.where(np.isfinite(values), values, -1).astype(np.int64)
 

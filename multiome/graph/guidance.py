@@ -89,7 +89,7 @@ class GuidanceGraph:
         return GuidanceGraph(*join(parts))
 
     def table(self) -> pd.DataFrame:
-        """One row per edge, with names: what `from_table` reads.
+        """One row per edge, with names: what `from_table` reads. Where features lie is not part of it; `save` keeps it.
 
         Returns
         -------

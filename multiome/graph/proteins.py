@@ -26,16 +26,19 @@ def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.Da
     genes, proteins = (list(feature_table(data, key).index) for data, key in zip((rna, protein), keys, strict=True))
     vertices = blocks([(keys[0], genes), (keys[1], proteins)])
     check_vertices(vertices)
+    swapped = (
+        f"The first features, of {keys[0]!r}, are named as proteins are ({listed(genes, most=3)}), the second, of "
+        f"{keys[1]!r}, as genes are ({listed(proteins, most=3)}). Swap them: genes come first, as in "
+        'from_markers(mdata["rna"], mdata["prot"]).'
+    )
     try:
         found, report = marker_edges(genes, proteins, table=table)
     except UnknownName as error:
-        if is_swapped(genes, proteins):
-            raise InvalidGraph(
-                f"The first features, of {keys[0]!r}, are named as proteins are ({listed(genes, most=3)}), the second, "
-                f"of {keys[1]!r}, as genes are ({listed(proteins, most=3)}). Swap them: genes come first, as in "
-                'from_markers(mdata["rna"], mdata["prot"]).'
-            ) from error
+        if n_known(proteins, genes):
+            raise InvalidGraph(swapped) from error
         raise
+    if len(proteins) > len(genes) and n_known(proteins, genes) > found["target"].nunique():
+        raise InvalidGraph(swapped)
     findings = Findings(list(report))
     if table is not None:
         warn_of_unread(table, OPTIONAL, findings, what="`table`", advice=ADVICE)
@@ -46,10 +49,9 @@ def protein_edges(rna: Any, protein: Any, *, keys: tuple[str, str], table: pd.Da
     return Parts(vertices, unite(edges[list(DTYPES)], vertices), tuple(findings.sentences))
 
 
-def is_swapped(genes: list[str], proteins: list[str]) -> bool:
-    """Whether proteins belong to genes if the two are taken for each other."""
+def n_known(genes: list[str], proteins: list[str]) -> int:
+    """How many proteins have a gene."""
     try:
-        marker_edges(proteins, genes)
+        return marker_edges(genes, proteins)[0]["target"].nunique()
     except UnknownName:
-        return False
-    return True
+        return 0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from multiome.errors import MultiomeWarning
 from multiome.graph.checks import PLACE_DTYPES
 from multiome.graph.coordinates import plain_chromosomes
 from multiome.graph.findings import share
 from multiome.graph.parts import Parts
 
+MANY_APART = 0.5
+"""Share of the features that lie elsewhere in another graph beyond which the two hardly belong together."""
 NOWHERE = {"chrom": "", "start": -1, "end": -1, "strand": "."}
 """The place of a vertex that has none."""
 
@@ -93,7 +97,10 @@ def join_places(
     united["chrom"] = united["chrom"].map(spelling)  # one spelling for all graphs: the first one's
     if not n_apart:
         return united, ()
-    return united, (
+    told = (
         f"{share(n_apart, n_both)} features whose place several graphs know lie elsewhere in a later one; the first "
-        "was kept. They may be of different assemblies or annotations.",
+        "was kept. They may be of different assemblies or annotations."
     )
+    if n_apart > MANY_APART * n_both:
+        warnings.warn(told, MultiomeWarning, stacklevel=4)  # of `one | other`
+    return united, (told,)

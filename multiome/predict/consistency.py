@@ -36,6 +36,7 @@ NEEDED, FEWEST, MOST = 0.6, 3, 5
 """Share of the groups that must count, and between which numbers. Already with 3, p of false edges is uniform."""
 LEVEL = 0.01
 """With a larger p, a warning."""
+FEW_EDGES = "so few edges cannot show it: judge by cell types that you know in both"
 
 
 def consistency(
@@ -64,12 +65,15 @@ def compare(
 
     Where true edges are few but strong, normal scores tell more than ranks (van der Waerden 1952).
     """
-    place = (rankdata(r) - 0.5) / len(r)
-    normal = norm.ppf(place)
-    share = [np.where(some, weight, 0) / weight[some].sum() for some in (~decoy, decoy)]
-    difference = share[0] - share[1]
+    normal = norm.ppf((rankdata(r) - 0.5) / len(r))
+    edges, decoys = (np.where(some, weight, 0) / weight[some].sum() for some in (~decoy, decoy))
+    difference = edges - decoys
     scatter = np.sqrt((difference**2).sum() * (normal**2).mean())
-    return float(2 * difference @ place), float(norm.sf(difference @ normal / max(scatter, 1e-9)))
+    order = np.argsort(r)
+    below = np.concatenate([[0], decoys[order].cumsum()])
+    above, not_below = (below[np.searchsorted(r[order], r, side=side)] for side in ("left", "right"))
+    score = edges @ (above - (1 - not_below))
+    return float(score), float(norm.sf(difference @ normal / max(scatter, 1e-9)))
 
 
 def n_wanted(cells: CellDataset, states: CellStates, pair: tuple[str, str]) -> int:
@@ -154,7 +158,7 @@ def warn_inconsistent(table: pd.DataFrame, apart: Collection[tuple[str, str]]) -
                 f"{row['modality']!r} and {row['other']!r} were measured in different cells, and {reason}. Do not "
                 f"trust their alignment. See `model.consistency`; {advice(row)}.",
                 MultiomeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 
@@ -164,12 +168,27 @@ def advice(row: pd.Series) -> str:
         "check the names of features, the genome build of coordinates, and whether both were measured in the same "
         "kinds of cells"
     )
-    if row["decoys"] >= ENOUGH_DECOYS:
-        return check
+    now = row["decoys"] / row["edges"]
+    told = not np.isnan(row["p"]) or row["decoys"] < MIN_DECOYS  # else cells are too few, which decoys do not help
+    if row["decoys"] >= ENOUGH_DECOYS or now >= 0.9 * MOST_DECOYS or not told:
+        return check if row["edges"] * MOST_DECOYS >= MIN_DECOYS else FEW_EDGES
     if row["edges"] * MOST_DECOYS < MIN_DECOYS:
-        return "so few edges cannot show it: judge by cell types that you know in both"
+        return FEW_EDGES
     share = min(np.ceil(10 * ENOUGH_DECOYS / row["edges"]) / 10, MOST_DECOYS)
     return f"a fit with more decoys, `TrainConfig(decoys={share:g})`, can tell more. Else {check}"
+
+
+def verdict(row: pd.Series) -> str:
+    """What a row of the table says, in a few words."""
+    pair = f"{row['modality']!r} and {row['other']!r}"
+    if np.isnan(row["p"]):
+        return f"whether cells bear out {pair} cannot be told"
+    told = f"with a score of {row['score']:.3f} (p = {row['p']:.2g})"
+    if row["p"] <= LEVEL:
+        return f"cells bear out {pair} {told}"
+    if row["decoys"] < ENOUGH_DECOYS:
+        return f"whether cells bear out {pair} cannot be told from {row['decoys']:,} decoys, {told}"
+    return f"cells do not bear out {pair}, {told}"
 
 
 def doubt(row: pd.Series) -> str:

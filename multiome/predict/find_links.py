@@ -12,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from multiome.data.cells import FEW_SHARED
 from multiome.errors import MultiomeError, check_whole, listed
-from multiome.graph.decoys import MIN_DECOYS
+from multiome.graph.decoys import ENOUGH_DECOYS, MIN_DECOYS
 from multiome.graph.vertex_places import places_by_modality
 from multiome.predict.consistency import LEVEL, doubt
 from multiome.predict.edge_effects import RESPONDS
@@ -76,6 +76,12 @@ def doubts(fitted: Fitted, ends: tuple[str, str]) -> list[str]:
     if row["both"] <= FEW_SHARED * n_smaller:
         reason = doubt(row)
         return [f"do not trust these: hardly a cell has both modalities, and {reason}"] if reason else []
+    if row["p"] > LEVEL and row["decoys"] < ENOUGH_DECOYS:
+        return [
+            f"it cannot be told whether the cells bear out the guidance graph: {row['edges']:,} edges agree with the "
+            f"counts no better than {row['decoys']:,} decoys by enough to show it (score {row['score']:.3f}, "
+            f"p = {row['p']:.2g})"
+        ]
     if row["p"] > LEVEL:
         return [
             f"the cells do not bear out the guidance graph: its edges agree with the counts hardly better than false "

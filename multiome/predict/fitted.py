@@ -14,6 +14,7 @@ from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.calibration import Calibration
+from multiome.predict.consistency import verdict
 from multiome.predict.depth import DepthModel
 from multiome.predict.evidence import EdgeEvidence
 from multiome.predict.novelty import Usual
@@ -102,11 +103,7 @@ class Fitted:
                 + f"; {unused:,} more join others, such as genes that are not highly variable" * (unused > 0)
             )
         if self.evidence is not None:
-            lines += [
-                f"  guidance graph: cells bear out {row['modality']!r} and {row['other']!r} with a score of "
-                f"{row['score']:.3f} (p = {row['p']:.2g})"
-                for _, row in self.evidence.consistency.dropna(subset="score").iterrows()
-            ]
+            lines += [f"  guidance graph: {verdict(row)}" for _, row in self.evidence.consistency.iterrows()]
         if self.others:
             lines.append(f"  predictions are averaged over {1 + len(self.others)} models")
         lines += [f"  batch_key {c.name!r}: {len(c.levels)} levels" for c in self.spec.covariates]

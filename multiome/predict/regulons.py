@@ -104,6 +104,10 @@ def hits_of_matrix(motifs: pd.DataFrame) -> pd.DataFrame:
 
 def no_peak(links: pd.DataFrame, hits: pd.DataFrame) -> UnknownName:
     """The error where hits and links have no peak in common, with what both call their peaks."""
+    if links.empty:
+        return UnknownName(
+            "There are no links, so that no motif tells a gene; ask all of them, not `significant` ones."
+        )
     return UnknownName(
         f"None of the {hits['peak'].nunique():,} peaks with a motif is linked to a gene. `motifs` names peaks such as "
         f"{listed(hits['peak'].unique()[:3])}, the links {listed(links['target'].unique()[:3])}. Names must be the "

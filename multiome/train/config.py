@@ -64,7 +64,8 @@ class TrainConfig:
     decoys: float | None = None
     """With a guidance graph: false edges added per edge of the graph, which say by chance how strong a link looks.
     From 0 (none; links then have no p) to less than 1: each imitates another edge, of which there are only so many.
-    By default 0.1; between modalities that fewer than 5,000 edges join, enough for 500, and at most 0.3."""
+    By default 0.1; between modalities that fewer than 5,000 edges join, enough for 500, and at most 0.3 (0.1 again of
+    fewer than 67 edges, of which 0.3 would be too few to tell anything)."""
     n_models: int | None = None
     """Models that are trained one after the other from other random starts. Their predictions are averaged, which
     makes them better, at as many times the cost; embeddings and links are the first one's. By default 2 where 200 to

@@ -67,7 +67,7 @@ LINK_TASKS: dict[str, TaskInfo] = {
         file="bmmc_multiome_small.h5mu",
         tables=READ,
         what="bone marrow Multiome of two donors, 500 cells, 600 genes and 597 peaks, `batch_key`; graph: peaks within "
-        "150 kb (120 edges, 20 chosen): too few pairs to tell methods apart, and too few decoys for p",
+        "150 kb (120 edges, 20 chosen): too few pairs to tell methods apart",
         goals=(*REAL, *COST),
         dev=False,
     ),

@@ -73,6 +73,7 @@ def test_categories_are_read():
         ([5, -7], [9, 20], r"1 positions are negative \(first: 'p1'\)"),
         (["5", "abc"], [9, 20], r"`chromStart` holds 'abc', which are no positions"),
         ([5, 6], [np.inf, 20], r"`chromEnd` holds 'inf', which are no positions"),
+        ([5, 6], [1e30, 20], r"`chromEnd` holds positions beyond any chromosome \('1e\+30'\)"),
     ],
 )
 def test_impossible_positions_are_errors(start, end, says):
@@ -121,3 +122,8 @@ def test_most_names_of_other_places_are_a_warning():
 def test_names_that_are_no_interval(name):
     with pytest.raises(InvalidGraph, match=rf"1 of 2 .*end where they start, or before \(first: '{name}'"):
         places_in_names(pd.Index(["chr1:5-9", name]))
+
+
+def test_names_beyond_any_chromosome_are_an_error():
+    with pytest.raises(InvalidGraph, match=r"names of 1 of 2 \(50.0 %\) are intervals beyond any chromosome"):
+        places_in_names(pd.Index(["chr1:1-2", f"chr1:{10**22}-{10**22 + 5}"]))

@@ -251,6 +251,8 @@ def test_names_that_will_not_do(genes, proteins, error, message):
 def test_swapped_genes_and_proteins():
     with pytest.raises(InvalidGraph, match=r"'rna', are named as proteins are \('CD3', 'CD20'\).*Swap them: genes"):
         mo.GuidanceGraph.from_markers(["CD3", "CD20"], ["CD3D", "MS4A1", "MYC"])
+    with pytest.raises(InvalidGraph, match="Swap them"):  # CD4 is a gene, too
+        mo.GuidanceGraph.from_markers(["CD3", "CD20", "CD4"], ["CD3D", "MS4A1", "MYC", "CD4"])
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from multiome.predict.consistency import (
     n_wanted,
     spread,
     standardised,
+    verdict,
     warn_inconsistent,
 )
 
@@ -99,6 +100,14 @@ def test_few_strong_edges_tell_more_by_normal_scores_than_by_ranks():
         ours.append(compare(r, decoy, np.ones(900))[1])
         ranks.append(mannwhitneyu(r[~decoy], r[decoy], alternative="greater").pvalue)
     assert np.median(ours) < np.median(ranks) / 2
+
+
+def test_a_weighted_score_is_how_much_more_often_an_edge_is_above_a_decoy():
+    rng = np.random.default_rng(3)
+    r, weight, decoy = rng.integers(6, size=80), rng.gamma(0.5, size=80), np.arange(80) % 3 == 0
+    edges, decoys = weight[~decoy] / weight[~decoy].sum(), weight[decoy] / weight[decoy].sum()
+    expected = edges @ np.sign(np.subtract.outer(r[~decoy], r[decoy])) @ decoys
+    assert compare(r.astype(float), decoy, weight)[0] == pytest.approx(expected)
 
 
 def test_edges_that_are_always_above_or_never():
@@ -184,7 +193,7 @@ def test_with_too_few_decoys_nothing_is_said(linked, quick_fit):
     assert 0 < row["decoys"] < 20
     assert np.isnan(row["score"])
     assert np.isnan(row["p"])
-    assert "bear out" not in repr(model)
+    assert "whether cells bear out 'rna' and 'atac' cannot be told\n" in f"{model!r}\n"
 
 
 def test_where_features_lie_near_each_other_there_are_few_decoys(quick_fit, small):
@@ -200,6 +209,19 @@ def test_where_features_lie_near_each_other_there_are_few_decoys(quick_fit, smal
 def test_a_model_tells_how_its_graph_is_borne_out(linked):
     row = linked.model.consistency.iloc[0]
     assert f"cells bear out 'rna' and 'atac' with a score of {row['score']:.3f}" in repr(linked.model)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"p": 0.001}, "cells bear out 'rna' and 'atac' with a score of 0.200 (p = 0.001)"),
+        ({"p": 0.2}, "whether cells bear out 'rna' and 'atac' cannot be told from 90 decoys, with a score of 0.200"),
+        ({"p": 0.2, "decoys": 900}, "cells do not bear out 'rna' and 'atac', with a score of 0.200 (p = 0.2)"),
+        ({"p": np.nan}, "whether cells bear out 'rna' and 'atac' cannot be told"),
+    ],
+)
+def test_a_row_in_a_few_words(values, says):
+    assert verdict(told(**values).iloc[0]).startswith(says)
 
 
 def test_changing_the_table_leaves_the_model_alone(linked):
@@ -230,6 +252,14 @@ def told(**values):
             r"cannot be told .* 900 edges .* than 90 false .*more decoys, `TrainConfig\(decoys=0.5\)`.* Else check the",
         ),
         ({"p": 0.2, "score": 0.03, "edges": 2100, "decoys": 210}, r"more decoys, `TrainConfig\(decoys=0.3\)`"),
+        (
+            {"p": 0.2, "score": 0.03, "edges": 900, "decoys": 450},
+            r"than 450 false .*`model.consistency`; check the names",
+        ),
+        (
+            {"p": np.nan, "score": np.nan, "edges": 900, "decoys": 270, "groups": 2},
+            "2 groups.*consistency`; check the names",
+        ),
         ({"p": np.nan, "score": np.nan, "decoys": 3}, "900 edges of the guidance graph and 3 decoys are too few"),
         (
             {"p": np.nan, "score": np.nan, "edges": 27, "decoys": 3},
