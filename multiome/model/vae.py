@@ -42,6 +42,7 @@ class MultiomeVAE(nn.Module):
         self.n_cells = spec.n_cells
         self.n_latent = config.n_latent
         self.keys = tuple(spec.modalities)
+        self.lenders = frozenset(s.lender for s in spec.modalities.values() if s.lender is not None)
         self.weights = dict.fromkeys(self.keys, 1.0)
         self.channels = nn.ModuleList(Channel(s, config) for s in spec.modalities.values())
         self.graph = None if edges is None else GraphEncoder(edges)
@@ -102,7 +103,7 @@ class MultiomeVAE(nn.Module):
         """What scales a cell's values: its depth, or each site's coverage."""
         return batch.coverage[key].dense(features) if key in batch.coverage else batch.exposure[key]
 
-    def model(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
+    def model(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float | Tensor = 1.0) -> None:
         """p(z) p(x | z), over the observed modalities; sampled features stand for all of them."""
         with pyro.plate("cell", self.n_cells, subsample=batch.index), poutine.scale(scale=prior_weight):
             zero = torch.zeros(len(batch), self.n_latent, device=batch.index.device)
@@ -133,7 +134,7 @@ class MultiomeVAE(nn.Module):
         """What all decoders share, at given latent states in the cells' experimental batches."""
         return self.trunk(z, self.trunk.batch_effect(batch.batch_index))
 
-    def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float = 1.0) -> None:
+    def guide(self, batch: Batch, latent: Latent, sampled: Sampled, prior_weight: float | Tensor = 1.0) -> None:
         """q(z | x), computed once by `encode`."""
         with pyro.plate("cell", self.n_cells, subsample=batch.index), poutine.scale(scale=prior_weight):
             # not validated: a state that is NaN makes the loss NaN, and training says where it came from

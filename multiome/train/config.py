@@ -170,7 +170,8 @@ class LossWeights:
     between which the graph has no edge. Latent states of their cells become alike, where cells of both come near each
     other at all. Sets in at 0.6 of the steps."""
     prior: float = 1.0
-    """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail."""
+    """The Kullback–Leibler term inside the ELBO; below 1 the latent space holds more detail. Where a
+    guidance graph joins RNA with modalities of other cells, it counts half as much in cells that have RNA."""
     balance: float = 0.5
     """From 0, likelihoods as they are, to 1, every modality counts the same however many features it has."""
 

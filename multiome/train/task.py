@@ -26,6 +26,9 @@ from multiome.types import Batch, Latent
 ALIGN_FROM, ALIGN_FULLY = 0.6, 0.75
 """Shares of the planned steps between which the alignment of cells without a partner sets in: drawn together sooner,
 while the guidance graph has not yet told which state is which, cell types are matched at random."""
+PRIOR_OF_LENDER = 0.5
+"""What the Kullback–Leibler term counts in cells of the modality that others borrow components from, RNA, where they
+were measured in other cells: it tells more of a cell than the little that all of them can be matched by."""
 WARM_UP, LAST_RATE = 50, 0.02
 """Steps until the learning rate is at its peak, and the share of the peak that is left at the last planned step."""
 SHARE_EVERY = 10
@@ -96,8 +99,19 @@ class IntegrationTask(pl.LightningModule):
 
     def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
         """Negative ELBO per cell."""
-        loss = self.elbo.differentiable_loss(self.vae.model, self.vae.guide, batch, latent, sampled, self.weights.prior)
-        return loss / self.vae.n_cells
+        prior = self.prior_weight(batch)
+        return (
+            self.elbo.differentiable_loss(self.vae.model, self.vae.guide, batch, latent, sampled, prior)
+            / self.vae.n_cells
+        )
+
+    def prior_weight(self, batch: Batch) -> float | Tensor:
+        """What the Kullback–Leibler term counts: in all cells alike, or in each."""
+        lenders = {key for pair in self.apart for key in pair if key in self.vae.lenders}
+        if not lenders:
+            return self.weights.prior
+        has_one = torch.stack([batch.observed[key] for key in lenders]).any(0)
+        return self.weights.prior * torch.where(has_one, PRIOR_OF_LENDER, 1.0)
 
     def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
         """Mean over all pairs of modalities, each pair on the cells that have both, within their experimental batch."""

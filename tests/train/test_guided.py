@@ -1,5 +1,7 @@
 """`fit` with a guidance graph: cells without a partner, saved models, graphs that do not fit."""
 
+from dataclasses import replace
+
 import mudata as md
 import numpy as np
 import pandas as pd
@@ -77,6 +79,29 @@ def test_a_saved_model_keeps_its_graph(guided_model, halves, tmp_path):
     np.testing.assert_array_equal(loaded.embed(unpaired), guided_model.embed(unpaired))
     pd.testing.assert_frame_equal(loaded._fitted.graph.table(), graph.table())
     assert f"guidance graph: edges of the features above: {len(graph.edges):,} between" in repr(loaded)
+
+
+@pytest.mark.parametrize("apart", [(), (("rna", "atac"),)])
+def test_the_prior_counts_half_in_rna_where_others_were_measured_in_other_cells(halves, apart):
+    unpaired, graph, _ = halves
+    spec, cells = prepare(unpaired, modalities=None, batch_key=None, drop_empty=False, joined=joined_pairs(graph))
+    spec, edges = guided(spec, graph)
+    vae = begin(spec, cells, np.arange(len(cells)), mo.ModelConfig(), seed=0, balance=0.5, edges=edges)
+    task = IntegrationTask(vae, mo.TrainConfig(), mo.LossWeights(prior=0.8), n_paired=0, apart=apart)
+    batch = cells.take(np.arange(0, len(cells), 7))
+    weight = task.prior_weight(batch)
+    if not apart:
+        assert weight == 0.8
+        return
+    assert 0 < batch.observed["rna"].sum() < len(batch)
+    np.testing.assert_allclose(weight, np.where(batch.observed["rna"], 0.4, 0.8), rtol=1e-6)
+    latent = replace(vae.encode(batch), features=vae.features())
+    loss = []
+    for prior in (0.8, weight):
+        torch.manual_seed(0)
+        loss.append(task.elbo.differentiable_loss(vae.model, vae.guide, batch, latent, {}, prior) / vae.n_cells)
+    kl = torch.distributions.kl_divergence(latent.joint, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(loss[0] - loss[1], (kl * (0.8 - weight)).mean(), rtol=1e-3, atol=1e-3)
 
 
 def test_a_graph_for_paired_cells(small, quick_fit):
