@@ -203,8 +203,8 @@ class Multiome:
         * ``predictable``: whether held-out cells show that the feature is predicted better than by its mean
           (Benjamini-Hochberg, 5 % of those called so are not). False may also mean that too few cells tell.
 
-        Peaks are predicted at a reference depth, and compared between cells of like depth: that deep cells have more of
-        everything does not count. The table is empty where fewer than 20 held-out cells have two
+        RNA and ATAC are predicted at a reference depth, and peaks compared between cells of like depth: that deep cells
+        have more of everything does not count. The table is empty where fewer than 20 held-out cells have two
         modalities, as where there is only one, or where modalities were measured in different cells. The columns stand
         in ``.var`` of what `translate` and `impute` return, too. They hold for cells like those of the training, and
         for all other modalities together: a cell that has one of several is predicted less well.

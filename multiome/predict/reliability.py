@@ -1,7 +1,7 @@
 """How well each feature can be predicted, learnt from cells that training held out.
 
-Peaks are predicted at a reference depth: that deeper cells have more fragments of everything is not what is to be
-predicted.
+Predictions of RNA and ATAC are at a reference depth: that deeper cells have more counts of everything is not what is to
+be predicted.
 
 For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of
 them tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
@@ -71,8 +71,8 @@ def reliability_of(
     looked_at, n = np.concatenate([scored, more]), len(scored)
     every = pd.Index(spec.features)
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(looked_at), 1)
-    # of peaks, only cells of like depth are compared; else as cells are predicted where nothing is said of depth
-    at = "reference" if scale == "probability" else "predicted"
+    # CLR is of a cell's own proteins: how many it has is part of what is predicted
+    at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
     depth = recorded(cells, scored, key)[1]
     strata = np.argsort(np.argsort(depth, kind="stable")) * N_DEPTHS // len(depth)
     parts = []
