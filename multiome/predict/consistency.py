@@ -170,10 +170,10 @@ def advice(row: pd.Series) -> str:
     )
     now = row["decoys"] / row["edges"]
     told = not np.isnan(row["p"]) or row["decoys"] < MIN_DECOYS  # else cells are too few, which decoys do not help
-    if row["decoys"] >= ENOUGH_DECOYS or now >= 0.9 * MOST_DECOYS or not told:
-        return check if row["edges"] * MOST_DECOYS >= MIN_DECOYS else FEW_EDGES
     if row["edges"] * MOST_DECOYS < MIN_DECOYS:
         return FEW_EDGES
+    if row["decoys"] >= ENOUGH_DECOYS or now >= 0.9 * MOST_DECOYS or not told:
+        return check
     share = min(np.ceil(10 * ENOUGH_DECOYS / row["edges"]) / 10, MOST_DECOYS)
     return f"a fit with more decoys, `TrainConfig(decoys={share:g})`, can tell more. Else {check}"
 
