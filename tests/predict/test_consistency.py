@@ -61,7 +61,7 @@ def test_cells_without_a_partner_tell_too(linked, quick_fit):
     mdata = linked.simulation.mdata
     apart = md.MuData({"rna": mdata["rna"][::2].copy(), "atac": mdata["atac"][1::2].copy()})
     right, wrong = (
-        fitted(quick_fit, apart, graph, steps=450, decoys=0.1, learning_rate=0.004).consistency
+        fitted(quick_fit, apart, graph, steps=700, decoys=0.1).consistency
         for graph in (linked.graph, shuffled(linked.graph))
     )
     assert right["both"].item() == 0
