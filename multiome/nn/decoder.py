@@ -62,4 +62,6 @@ class Head(nn.Module):
         """Of some features, or all; with other embeddings of these features where they are given."""
         if embedding is None:
             embedding = self.embedding if features is None else self.embedding.index_select(1, features)
+        if len(embedding) == 1:  # a product with a stack of matrices is copied into place
+            return (h @ embedding[0].T)[None]
         return h @ embedding.mT

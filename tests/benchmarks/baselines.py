@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -61,53 +61,89 @@ def mlp(a: np.ndarray, y: np.ndarray, b: np.ndarray, *, seed: int) -> np.ndarray
         return net.fit(a / a.std(0), y).predict(b / a.std(0))
 
 
+Predictions = dict[str, Callable[[], np.ndarray]]
+"""Of the test cells by method, each made when it is asked for: a dense matrix per method is much."""
+
+
 def paired(task: Task) -> Iterator[tuple[str, Scores]]:
     """RNA -> ATAC, ATAC -> RNA, and alignment, one method after the other."""
-    train, test = task.train, task.test
-    counts = {mod: task.mods[mod].X for mod in ("rna", "atac")}
-    depth = {mod: np.maximum(np.asarray(x.sum(1)), 1) for mod, x in counts.items()}
-    rna, share = log_cp10k(counts["rna"]), rows_scaled(counts["atac"], 1 / depth["atac"])
-    pcs = {
-        "rna": project(rna, train, 30),
-        "atac": project(tfidf(counts["atac"], train), train, 31)[:, 1:],  # the first is depth
-    }
-    features = {mod: standardised(np.column_stack([pcs[mod], np.log(depth[mod])]), train) for mod in pcs}
-    mean, deep = np.asarray(share[train].mean(0)).ravel(), depth["rna"][test]
-
-    def near(mod: str, values: sp.csr_array, k: int) -> np.ndarray:
-        found = NearestNeighbors(n_neighbors=k).fit(pcs[mod][train]).kneighbors(pcs[mod][test], return_distance=False)
-        shape = (len(found), int(train.sum()))
-        pick = sp.csr_array((np.full(found.size, 1 / k), found.ravel(), np.arange(0, found.size + 1, k)), shape=shape)
-        return (pick @ sp.csr_array(values[train])).toarray()
-
-    def by_ridge(x: np.ndarray, y: sp.csr_array) -> np.ndarray:
-        return ridge(x[train], sp.csr_array(y[train]), x[test])
-
-    for method, predict in {
-        "mean": lambda: np.tile(mean, (int(test.sum()), 1)),
-        "mean x depth": lambda: mean * deep,
-        "knn50": lambda: near("rna", share, 50),
-        "knn500 + mean": lambda: near("rna", share, 500) + mean,
-        "(knn200 + mean) x depth": lambda: (near("rna", share, 200) + mean) * deep,
-        "ridge": lambda: by_ridge(features["rna"], counts["atac"]),
-        "ridge, depth-free": lambda: by_ridge(features["rna"][:, :-1], share),
-    }.items():
-        found = scores.chromatin(predict(), counts["atac"][test])
+    spaces, test = lsi_and_pca(task), task.test
+    for method, predict in chromatin_predictions(task, spaces).items():
+        found = scores.chromatin(predict(), task.part("atac", "test").X)
         yield method, found | {"atac_peak_auroc_rates": found["atac_peak_auroc_depth_free"]}
-    for method, predict in {
-        "mean": lambda: np.tile(np.asarray(rna[train].mean(0)), (int(test.sum()), 1)),
-        "knn50": lambda: near("atac", rna, 50),
-        "ridge": lambda: by_ridge(features["atac"], rna),
-    }.items():
-        yield method, scores.expression(predict(), counts["rna"][test])
+    for method, predict in expression_predictions(task, spaces).items():
+        yield method, scores.expression(predict(), task.part("rna", "test").X)
     labels, truth = task.labels("cell_type", "train"), task.labels("cell_type", "test")
-    yield "pca rna", scores.recovered_types(pcs["rna"][test], truth)
-    a, b = canonical(pcs["rna"], pcs["atac"], train)
+    yield "pca rna", scores.recovered_types(spaces["rna"][test], truth)
+    a, b = canonical(spaces["rna"], spaces["atac"], task.train)
     yield (
         "cca",
-        scores.alignment(reference=a[train], labels=labels, rna=a[test], atac=b[test], truth=truth)
+        scores.alignment(reference=a[task.train], labels=labels, rna=a[test], atac=b[test], truth=truth)
         | scores.recovered_types((a + b)[test], truth),
     )
+
+
+def lsi_and_pca(task: Task) -> dict[str, np.ndarray]:
+    """30 components of either modality, fitted on the training cells, of all cells."""
+    atac = project(tfidf(task.mods["atac"].X, task.train), task.train, 31)[:, 1:]  # the first is depth
+    return {"rna": project(log_cp10k(task.mods["rna"].X), task.train, 30), "atac": atac}
+
+
+def depth_of(task: Task, mod: str) -> np.ndarray:
+    """Counts of each cell, as a column."""
+    return np.maximum(np.asarray(task.mods[mod].X.sum(1)), 1)
+
+
+def chromatin_predictions(task: Task, spaces: dict[str, np.ndarray]) -> Predictions:
+    """RNA -> ATAC."""
+    train, counts = task.train, task.mods["atac"].X
+    share, deep = rows_scaled(counts, 1 / depth_of(task, "atac")), depth_of(task, "rna")[task.test]
+    mean = np.asarray(share[train].mean(0)).ravel()
+
+    def near(k: int) -> np.ndarray:
+        return nearest_mean(spaces["rna"], share, task, k)
+
+    def by_ridge(y: sp.csr_array, *, with_depth: bool) -> np.ndarray:
+        x = with_log_depth(task, "rna", spaces["rna"])[:, : None if with_depth else -1]
+        return ridge(x[train], sp.csr_array(y[train]), x[task.test])
+
+    return {
+        "mean": lambda: np.tile(mean, (int(task.test.sum()), 1)),
+        "mean x depth": lambda: mean * deep,
+        "knn50": lambda: near(50),
+        "knn500 + mean": lambda: near(500) + mean,
+        "(knn200 + mean) x depth": lambda: (near(200) + mean) * deep,
+        "ridge": lambda: by_ridge(counts, with_depth=True),
+        "ridge, depth-free": lambda: by_ridge(share, with_depth=False),
+    }
+
+
+def expression_predictions(task: Task, spaces: dict[str, np.ndarray]) -> Predictions:
+    """ATAC -> RNA, log CP10k."""
+    train, rna = task.train, log_cp10k(task.mods["rna"].X)
+
+    def by_ridge() -> np.ndarray:
+        x = with_log_depth(task, "atac", spaces["atac"])
+        return ridge(x[train], sp.csr_array(rna[train]), x[task.test])
+
+    return {
+        "mean": lambda: np.tile(np.asarray(rna[train].mean(0)), (int(task.test.sum()), 1)),
+        "knn50": lambda: nearest_mean(spaces["atac"], rna, task, 50),
+        "ridge": by_ridge,
+    }
+
+
+def with_log_depth(task: Task, mod: str, space: np.ndarray) -> np.ndarray:
+    """Components and the logarithm of depth, standardised."""
+    return standardised(np.column_stack([space, np.log(depth_of(task, mod))]), task.train)
+
+
+def nearest_mean(space: np.ndarray, values: sp.csr_array, task: Task, k: int) -> np.ndarray:
+    """Mean values of the training cells nearest to each test cell."""
+    found = NearestNeighbors(n_neighbors=k).fit(space[task.train]).kneighbors(space[task.test], return_distance=False)
+    shape = (len(found), int(task.train.sum()))
+    pick = sp.csr_array((np.full(found.size, 1 / k), found.ravel(), np.arange(0, found.size + 1, k)), shape=shape)
+    return (pick @ sp.csr_array(values[task.train])).toarray()
 
 
 def principal_components(task: Task) -> dict[str, np.ndarray]:

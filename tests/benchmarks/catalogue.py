@@ -60,6 +60,7 @@ PAIRED_TASKS: dict[str, TaskInfo] = {
         file=SNARE,
         what="SNARE-seq mouse cortex, RNA + ATAC: 9,309 cells train, 1,000 are scored",
         goals=SNARE_GOALS,
+        intervals_beside=("ridge", "knn500 + mean"),
     ),
     "snare_paired_graph": TaskInfo(
         file=SNARE,
@@ -71,13 +72,13 @@ PAIRED_TASKS: dict[str, TaskInfo] = {
         file="reapseq_pbmc_rna_protein.h5mu",
         what="REAP-seq PBMC, RNA → 44 surface proteins (CLR): donor 2 trains, donor 3 is predicted",
         goals=proteins(0.59, 0.850, 0.592),
-        intervals_beside="mlp x 5",
+        intervals_beside=("mlp x 5",),
     ),
     "bmmc_cite": TaskInfo(
         file="bmmc_cite_small.h5mu",
         what="bone marrow CITE-seq, RNA → 134 surface proteins (CLR): a donor (311 cells) trains, another is predicted",
         goals=proteins(0.66, 0.855, 0.82),
-        intervals_beside="mlp x 5",
+        intervals_beside=("mlp x 5",),
     ),
     "scmt": TaskInfo(
         file="scmt_mesc_rna_met.h5mu",

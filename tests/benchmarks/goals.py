@@ -41,8 +41,8 @@ class TaskInfo:
     goals: tuple[Goal, ...]
     dev: bool = True
     """Whether it has a development split; a task that is scored on the cells it was fitted on has none."""
-    intervals_beside: str | None = None
-    """Bootstrap intervals stand on the page, too, of the paired difference to this baseline."""
+    intervals_beside: tuple[str, ...] = ()
+    """Bootstrap intervals stand on the page, too, of the paired differences to these baselines."""
     two_ahead: str | None = None
     """Enough: to be ahead of every simple method in two of three scores, nowhere more than `BEHIND` behind the best.
     Bootstrap intervals are of the paired difference to this baseline."""

@@ -50,5 +50,6 @@ PANEL_TASKS: dict[str, TaskInfo] = {
         tables=(ECCITE,),
         what="REAP-seq PBMC of two donors trains, ECCITE-seq PBMC is predicted: RNA → proteins of both panels (CLR)",
         goals=(*over(BEST), *COST),
+        intervals_beside=("ridge", "mlp x 5"),
     ),
 }

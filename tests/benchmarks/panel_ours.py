@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import multiome as mo
-from multiome.metrics import bootstrap, clr, correlation
+from multiome.metrics import clr, correlation
 from tests.benchmarks import scores
 from tests.benchmarks.baselines import protein_predictions
 from tests.benchmarks.catalogue import TASKS
-from tests.benchmarks.ours import Fit, Found
+from tests.benchmarks.ours import Fit, Found, protein_intervals
 from tests.benchmarks.panel_tasks import Folds, mosaic
 from tests.benchmarks.tasks import Task
 
@@ -42,13 +42,19 @@ def mosaic_proteins(task: Task, fit: Fit) -> Found:
 
     No protein of the scored donor was measured: they are predicted as in the other one.
     """
-    model = fit(mosaic(task), batch_key=DONOR)
-    return scores.proteins(predicted(model, task), task.part("prot", "test").X), {}
+    return scored(task, fit(mosaic(task), batch_key=DONOR))
 
 
 def experiment(task: Task, fit: Fit) -> Found:
     """Proteins of another experiment's cells."""
-    return scores.proteins(predicted(fit(task.mdata("train")), task), task.part("prot", "test").X), {}
+    return scored(task, fit(task.mdata("train")))
+
+
+def scored(task: Task, model: mo.Multiome) -> Found:
+    """Scores and their intervals."""
+    values = predicted(model, task)
+    found = scores.proteins(values, task.part("prot", "test").X)
+    return found, {"intervals": protein_intervals(task, values, TASKS[task.name].intervals_beside)}
 
 
 def predicted(model: mo.Multiome, task: Task) -> np.ndarray:
@@ -73,19 +79,12 @@ def fold_intervals(values: Values, truth: Values, *, beside: Values | None = Non
     truths, ours = np.concatenate(truth), np.concatenate(values)
     rivals = None if beside is None else np.concatenate(beside)
 
-    def scored(p: np.ndarray, rows: np.ndarray) -> scores.Scores:
+    def of_folds(p: np.ndarray, rows: np.ndarray) -> scores.Scores:
         parts = (rows[fold[rows] == k] for k in range(len(truth)))
         return averaged([correlation(p[part], truths[part]) for part in parts])
 
-    drawn: dict[bytes, scores.Scores] = {}  # the same cells are drawn for every score
-
     def difference(rows: np.ndarray) -> scores.Scores:
-        if (key := rows.tobytes()) not in drawn:
-            a, b = scored(ours, rows), {} if rivals is None else scored(rivals, rows)
-            drawn[key] = {name: value - b.get(name, 0.0) for name, value in a.items()}
-        return drawn[key]
+        mine = of_folds(ours, rows)
+        return mine if rivals is None else scores.less(mine, of_folds(rivals, rows))
 
-    return {
-        name: list(bootstrap(lambda rows, name=name: difference(rows)[name], len(truths)))
-        for name in ("feature_r", "cell_r", "rmse")
-    }
+    return scores.spans(difference, len(truths))

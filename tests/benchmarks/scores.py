@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -19,6 +21,8 @@ from multiome.metrics import (
 )
 
 Scores = dict[str, float]
+Spans = dict[str, list[float]]
+"""The ends of each score's interval."""
 UNRESOLVED = "Mis"
 """SNARE-seq's label of cells without a resolved type; left out wherever labels are scored."""
 
@@ -69,20 +73,42 @@ def proteins(predicted: np.ndarray, counts: sp.csr_matrix) -> Scores:
     return correlation(predicted, clr(counts))
 
 
-def protein_intervals(
-    predicted: np.ndarray, counts: sp.csr_matrix, *, beside: np.ndarray | None = None
-) -> dict[str, list[float]]:
-    """95 % bootstrap intervals over cells: of the scores, or of their paired difference to another prediction's."""
-    truth = clr(counts)
+def spans(score: Callable[[np.ndarray], Scores], n_cells: int, *, n: int = 200) -> Spans:
+    """95 % bootstrap intervals over cells of several scores, all of the same cells drawn again."""
+    drawn: dict[bytes, Scores] = {}
 
     def one(name: str, rows: np.ndarray) -> float:
-        score = correlation(predicted[rows], truth[rows])[name]
-        return score if beside is None else score - correlation(beside[rows], truth[rows])[name]
+        if (key := rows.tobytes()) not in drawn:
+            drawn[key] = score(rows)
+        return drawn[key][name]
 
-    return {
-        name: list(bootstrap(lambda rows, name=name: one(name, rows), len(truth)))
-        for name in ("feature_r", "cell_r", "rmse")
-    }
+    names = list(score(np.arange(n_cells)))
+    return {name: list(bootstrap(lambda rows, name=name: one(name, rows), n_cells, n=n)) for name in names}
+
+
+def beside_each_other(
+    score: Callable[[np.ndarray, np.ndarray], Scores],
+    mine: np.ndarray,
+    rivals: Mapping[str, np.ndarray],
+    *,
+    n: int = 200,
+) -> dict[str, Spans]:
+    """Intervals of the model's scores, of other methods', and of the differences.
+
+    ``score`` is called with a prediction (cells x features) and the rows to be scored.
+    """
+    found = {"multiome": spans(lambda rows: score(mine, rows), len(mine), n=n)}
+    for method, theirs in rivals.items():
+        found[method] = spans(lambda rows, theirs=theirs: score(theirs, rows), len(mine), n=n)
+        found[f"multiome - {method}"] = spans(
+            lambda rows, theirs=theirs: less(score(mine, rows), score(theirs, rows)), len(mine), n=n
+        )
+    return found
+
+
+def less(a: Scores, b: Scores) -> Scores:
+    """The differences."""
+    return {name: value - b[name] for name, value in a.items()}
 
 
 def integration(z: np.ndarray, donor: np.ndarray, labels: np.ndarray) -> Scores:

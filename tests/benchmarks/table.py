@@ -66,9 +66,11 @@ def reached(values: Values, goal: Goal) -> bool | None:
 def intervals_beside(info: TaskInfo, found: Sequence[Record]) -> list[str]:
     """Bootstrap intervals of the scores, and of the paired difference to a baseline."""
     seed, intervals = next(((r["seed"], r["intervals"]) for r in found if "intervals" in r), (None, {}))
-    if info.intervals_beside is None or info.intervals_beside not in intervals:
+    if not intervals or info.two_ahead is not None:
         return []
-    goals = [goal for goal in info.goals if goal.score in intervals[info.intervals_beside]]
+    goals = list({goal.score: goal for goal in reversed(info.goals) if goal.score in intervals[OURS]}.values())[::-1]
+    if not goals:
+        return []
     return [f"95 % intervals, bootstrap over cells, of seed {seed}:", "", *interval_table(intervals, goals)]
 
 
@@ -99,10 +101,14 @@ def behind(values: Values, goal: Goal) -> float:
 def interval_table(intervals: Mapping[str, Mapping[str, Sequence[float]]], goals: Sequence[Goal]) -> list[str]:
     """One row per method."""
     rows = [
-        f"| {method} | {' | '.join(f'{low:.4f} to {high:.4f}' for low, high in (spans[g.score] for g in goals))} |"
-        for method, spans in intervals.items()
+        f"| {method} | {' | '.join(ends(spans.get(g.score)) for g in goals)} |" for method, spans in intervals.items()
     ]
     return [f"| method | {' | '.join(g.title for g in goals)} |", "|---" * (len(goals) + 1) + "|", *rows, ""]
+
+
+def ends(span: Sequence[float] | None) -> str:
+    """Of an interval."""
+    return "–" if span is None else f"{span[0]:.4f} to {span[1]:.4f}"
 
 
 def text(values: Sequence[float] | None, digits: int) -> str:

@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.metrics import bootstrap, clr, correlation
-from tests.benchmarks import measure, panel_baselines, panel_ours, panel_tasks, records, table, tasks
+from tests.benchmarks import measure, panel_baselines, panel_ours, panel_tasks, records, scores, table, tasks
 from tests.benchmarks.catalogue import TASKS
 from tests.benchmarks.goals import BEST
 from tests.benchmarks.panel_catalogue import ECCITE, PANEL_TASKS
@@ -79,7 +79,7 @@ def test_scores_of_folds_are_averaged_and_intervals_paired(two_folds, monkeypatc
 
     rival = np.tile(np.arange(4.0), (30, 1)) + np.eye(30, 4)
     monkeypatch.setattr(panel_ours, "protein_predictions", lambda fold, n_nets: {"ridge": rival})
-    monkeypatch.setattr(panel_ours, "bootstrap", partial(bootstrap, n=40))
+    monkeypatch.setattr(scores, "bootstrap", partial(bootstrap, n=40))
     found, more = panel_ours.folds(two_folds, fit)
     truth = [clr(fold.part("prot", "test").X) for fold in two_folds.folds]
     guess = [np.arange(4) + clr(fold.part("rna", "test").X[:, :4]) for fold in two_folds.folds]
@@ -215,7 +215,7 @@ def test_what_matches_names_decides_whether_baselines_are_measured_again(monkeyp
 @pytest.mark.filterwarnings("ignore::multiome.MultiomeWarning")  # features that no cell of a small fold shows
 def test_a_short_fit_is_measured(bench_data, monkeypatch):
     monkeypatch.setattr(panel_tasks, "N_FOLDS", 2)
-    monkeypatch.setattr(panel_ours, "bootstrap", partial(bootstrap, n=5))
+    monkeypatch.setattr(scores, "bootstrap", partial(bootstrap, n=5))
     bench_data(TASKS["spleen_folds"].file)
     (found,) = measure.measure("spleen_folds", seed=0, settings=QUICK)
     assert {goal.score for goal in TASKS["spleen_folds"].goals} <= found["scores"].keys()

@@ -84,13 +84,15 @@ def test_intervals_are_the_protocols(protocol, rng):
     counts = tasks.sp.csr_matrix(rng.poisson(3.0, (40, 6)))
     truth = protocol.clr(counts.toarray())
     a, b = truth + rng.normal(size=truth.shape), truth + rng.normal(size=truth.shape)
+    found = scores.beside_each_other(lambda p, rows: scores.proteins(p[rows], counts[rows]), a, {"b": b})
+    assert list(found) == ["multiome", "b", "multiome - b"]
     expected = protocol.bootstrap(lambda i: protocol.correlation(a[i], truth[i])["rmse"], 40)
-    assert scores.protein_intervals(a, counts)["rmse"] == pytest.approx(expected)
+    assert found["multiome"]["rmse"] == pytest.approx(expected)
     expected = protocol.bootstrap(
         lambda i: protocol.correlation(a[i], truth[i])["cell_r"] - protocol.correlation(b[i], truth[i])["cell_r"],
         40,
     )
-    assert scores.protein_intervals(a, counts, beside=b)["cell_r"] == pytest.approx(expected)
+    assert found["multiome - b"]["cell_r"] == pytest.approx(expected)
 
 
 def test_protein_baselines_are_the_protocols(protocol, bench_data, monkeypatch):
