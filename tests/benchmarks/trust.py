@@ -154,7 +154,7 @@ def denoise(seed: int) -> Iterator[Row]:
             ours, best = poisson_deviance(smooth.mean, truth), {}
             own, training = given[key][:, features].X, task.part(key, "train")[:, features].X
             for method, values in smoothed(own, training, key).items():
-                family, _, _ = method.partition(" ")
+                family = method.split()[0].rstrip(",")
                 found = poisson_deviance(values, truth)
                 if family not in best or found.mean() < best[family].mean():
                     best[family] = found
