@@ -197,9 +197,10 @@ class Multiome:
         * ``reliability``: the score to be expected. What the held-out cells show weighs as many cells as tell of the
           feature (``n_cells``: those with a count; for proteins and methylation, all measured), what the model
           expects of itself 100. NaN where the feature did not vary in any of them;
-        * ``over_mean``: how much above what the mean of the training cells gets (r 0, AUROC 0.5);
-        * ``over_knn``: how much the held-out cells' score is above that of the mean of the 30 training cells nearest in
-          the latent space that the other modalities give; noisy where ``n_cells`` is small;
+        * ``held_out``: what the held-out cells show alone; noisy where ``n_cells`` is small;
+        * ``over_mean``: how much ``reliability`` is above what the mean of the training cells gets (r 0, AUROC 0.5);
+        * ``over_knn``: how much ``held_out`` is above the score of the mean of the 30 training cells nearest in the
+          latent space that the other modalities give, as noisy;
         * ``predictable``: whether held-out cells show that the feature is predicted better than by its mean
           (Benjamini-Hochberg, 5 % of those called so are not). False may also mean that too few cells tell.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor, nn
 
@@ -74,6 +74,11 @@ class Likelihood(nn.Module, ABC):
         recorded says in which part of it a cell lies; NaN where nothing was. Here: nothing more.
         """
         return wanted
+
+    @property
+    def unknown_spread(self) -> Bool[Tensor, " feature"] | None:
+        """Features of which training could not tell how far cells of a kind differ; None where it could of all."""
+        return None
 
     def dispersed(self, p: Any, factor: Float[Tensor, "*feature"]) -> Any:
         """A distribution as `forward` gives it with the same mean, the inverse dispersion of each feature multiplied.

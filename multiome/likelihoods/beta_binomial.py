@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pyro.distributions.torch_distribution import TorchDistribution, TorchDistributionMixin
 from torch import Tensor, nn
 from torch.distributions import Beta, constraints
@@ -139,6 +139,11 @@ class BetaBinomial(Likelihood):
             self.base.copy_(fraction.logit())
             self.log_concentration.copy_((1 / correlation - 1).log())
             self.identified.copy_(deepest > 1)
+
+    @property
+    def unknown_spread(self) -> Bool[Tensor, " feature"] | None:
+        """Those never covered twice."""
+        return ~self.identified
 
     def given(
         self, measured: LogitBetaBinomial, value: Float[Tensor, "cell feature"], *, wanted: LogitBetaBinomial

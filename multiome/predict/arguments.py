@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import TypeAlias
 
 import anndata as ad
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from multiome.data.cells import duplicates
-from multiome.data.covariates import UNSEEN
+from multiome.data.covariates import UNSEEN, fixed_batch_index
 from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName, listed, unknown
 from multiome.predict.fitted import Fitted
@@ -74,6 +75,20 @@ def warn_unseen_batches(batch_index: np.ndarray, spec: DataSpec) -> None:
             )
 
 
+def check_asked(spec: DataSpec, depth: Depth, batch: str | int | Sequence[str] | None, words: tuple[str, str]) -> None:
+    """What can be said of a depth and a batch before any cell is read.
+
+    Raises
+    ------
+    MultiomeError
+        If they are none.
+    """
+    if isinstance(depth, str | bool | Real) or depth is None:
+        check_depth(depth, pd.Index([]), words)
+    if batch is not None:
+        fixed_batch_index(spec, batch, 0)
+
+
 def check_depth(depth: Depth, obs_names: pd.Index, words: tuple[str, str]) -> Depth:
     """One of the words, or one positive total per cell; a `Series` is matched by name.
 
@@ -83,7 +98,7 @@ def check_depth(depth: Depth, obs_names: pd.Index, words: tuple[str, str]) -> De
         If it is neither.
     """
     choice = ", ".join(map(repr, words))
-    if isinstance(depth, bool):
+    if isinstance(depth, bool) or depth is None:
         raise MultiomeError(f"`depth` must be {choice}, a total count or one per cell, got {depth}.")
     if isinstance(depth, str):
         if depth not in words:
@@ -109,6 +124,8 @@ def check_depth(depth: Depth, obs_names: pd.Index, words: tuple[str, str]) -> De
         raise MultiomeError(
             f"`depth` must hold one total count for each of the {n_cells:,} cells, got shape {given.shape}."
         )
+    if given.shape == () and not (np.isfinite(given) and given > 0):
+        raise MultiomeError(f"`depth` must be {choice}, a positive total count or one per cell, got {depth}.")
     if not (np.isfinite(given).all() and (given > 0).all()):
         bad = np.flatnonzero(~(np.isfinite(given) & (given > 0)))
         raise MultiomeError(

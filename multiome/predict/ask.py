@@ -15,12 +15,22 @@ from multiome.data.dataset import CellDataset
 from multiome.data.opened import Data, opened
 from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError, UnknownName, listed
-from multiome.predict.arguments import Depth, check_depth, chosen_features, guess_source, warn_unseen_batches
+from multiome.predict.arguments import (
+    Depth,
+    check_asked,
+    check_depth,
+    chosen_features,
+    guess_source,
+    warn_unseen_batches,
+)
 from multiome.predict.elsewhere import in_measured_batches
 from multiome.predict.embed import unmeasured, warn_unmeasured
 from multiome.predict.fitted import Fitted
 from multiome.predict.states import Query
 from multiome.predict.unlike import unlike_columns
+
+PREDICTED, OWN = ("predicted", "reference"), ("own", "reference")
+"""Words for a depth, of a modality that is predicted, or that was measured."""
 
 
 def ask(
@@ -39,6 +49,7 @@ def ask(
     spec = fitted.spec
     target_key = spec.key(target)
     wanted = wanted_features(spec, target_key, features)
+    check_asked(spec, depth, batch, PREDICTED)
     data = opened(data)
     if isinstance(data, ad.AnnData) and source is None:
         source = guess_source(data, fitted, target_key)
@@ -51,7 +62,7 @@ def ask(
     predicted_in = batches_of(spec, target_key, cells, batch)
     nothing = unmeasured(cells)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), used)
-    depth = check_depth(depth, view.obs_names, ("predicted", "reference"))
+    depth = check_depth(depth, view.obs_names, PREDICTED)
     unlike = unlike_columns(fitted, cells)
     return Query(fitted, target_key, view, cells, depth, wanted, predicted_in, nothing, unlike)
 
@@ -86,6 +97,7 @@ def ask_own(
     spec = fitted.spec
     key = spec.key(modality)
     wanted = wanted_features(spec, key, features)
+    check_asked(spec, depth, batch, OWN)
     data = opened(data)
     only = key if isinstance(data, ad.AnnData) else None
     view, cells = read_query(data, spec, modality=only, min_features=min_features, drop_empty=drop_empty)
@@ -101,6 +113,6 @@ def ask_own(
     predicted_in = batches_of(spec, key, cells, batch)
     nothing = ~cells.observed(key)
     warn_unmeasured(np.asarray(view.obs_names[nothing]), [key])
-    depth = check_depth(depth, view.obs_names, ("own", "reference"))
+    depth = check_depth(depth, view.obs_names, OWN)
     unlike = unlike_columns(fitted, cells)
     return Query(fitted, key, view, cells, depth, wanted, predicted_in, nothing, unlike, own_batch)

@@ -28,6 +28,8 @@ from multiome.predict.uncertainty import Uncertainty, mean, of_draws, unconditio
 
 BASELINES = {"mean": baseline_mean, "knn": baseline_knn, "ridge": baseline_ridge}
 OURS = "multiome"
+FEWEST = {"clr": 3}
+"""Features that must be shared: a CLR of one protein is always 0, and of two it is one number and its negative."""
 MIN_CELLS = 10
 """Fewer cells that have both modalities are not scored, nor is anything trained on them."""
 
@@ -72,6 +74,22 @@ class Comparison:
         if self.reference is not None and self.direction.target in self.reference.matrices:
             found = found & self.reference.matrices[self.direction.target].found
         return np.flatnonzero(found)
+
+    def cannot_be(self) -> str | None:
+        """Why predictions and measurements cannot be compared, if so."""
+        target, least = self.direction.target, FEWEST.get(self.scale, 1)
+        both = "" if self.reference is None else " and `reference`"
+        if len(self.columns) < least:
+            return (
+                f"`data`{both} share {len(self.columns)} of the model's features of {target!r} (at least {least} are "
+                f"compared)"
+            )
+        if self.reference is not None and len(self.reference_rows):
+            for key in self.direction.sources:
+                n = int((self.cells.matrices[key].found & self.reference.matrices[key].found).sum())
+                if n < 2:
+                    return f"`data` and `reference` share {n} of the model's features of {key!r}"
+        return None
 
     @property
     def features(self) -> pd.Index:

@@ -11,7 +11,7 @@ import numpy as np
 from multiome.data.opened import Data
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask_own
-from multiome.predict.drawn import Wanted
+from multiome.predict.drawn import Wanted, mention_unknown_spread
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import predict
 from multiome.predict.prediction import Prediction
@@ -36,7 +36,7 @@ def denoise(
     overwrite: bool = False,
 ) -> Prediction | ad.AnnData:
     """Smooth ``modality`` in the cells that have it."""
-    path = check_written(out, overwrite=overwrite, interval=interval)
+    path = check_written(out, data=data, overwrite=overwrite, interval=interval)
     wanted = Wanted.of(
         fitted, modality, scale=scale, n_samples=n_samples, seed=seed, least_samples=0, interval=interval
     )
@@ -44,4 +44,5 @@ def denoise(
         fitted, data, modality, features=features, depth=depth, batch=batch,
         min_features=min_features, drop_empty=drop_empty,
     )  # fmt: skip
+    mention_unknown_spread(query, wanted)
     return predict(query, wanted) if path is None else write_prediction(query, wanted, path)

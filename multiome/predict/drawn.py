@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from itertools import cycle
 import numpy as np
 import torch
 
-from multiome.errors import check_seed, check_whole
+from multiome.errors import MultiomeWarning, check_seed, check_whole
 from multiome.predict import embed
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import check_draws
@@ -50,6 +51,24 @@ class Wanted:
         if interval is not None:
             check_draws(interval, n_samples, name="interval")
         return cls(scale, n_samples, seed, interval)
+
+
+def mention_unknown_spread(query: Query, wanted: Wanted) -> None:
+    """Say of which features draws cannot be as far apart as single cells are."""
+    vague = query.fitted.vae.channel(query.target).likelihood.unknown_spread
+    if vague is None or wanted.n_samples < 2:
+        return
+    chosen = query.feature_index()
+    vague = vague if chosen is None else vague[chosen]
+    if vague.any():
+        warnings.warn(
+            f"No training cell has two calls at {int(vague.sum()):,} of {len(vague):,} sites of {query.target!r}, so "
+            "that how far cells of a kind differ there cannot be known. `std` and `interval` of these sites say where "
+            "the fraction of the average such cell lies, which is narrower than where single cells' fractions lie. "
+            "Regions of several sites have several calls.",
+            MultiomeWarning,
+            stacklevel=4,
+        )
 
 
 @torch.no_grad()

@@ -46,8 +46,12 @@ def evaluate(
     seed, max_cells = check_seed(seed), check_whole("max_cells", max_cells, least=MIN_CELLS)
     n_samples = check_whole("n_samples", n_samples)
     if n_samples < draws_needed(level):
-        raise MultiomeError(f"A {level:.0%} interval needs at least {draws_needed(level)} draws, got {n_samples}.")
-    names, cells = read(fitted, data, "data", min_features=min_features, drop_empty=drop_empty)
+        raise MultiomeError(
+            f"A {100 * level:g}% interval needs at least {draws_needed(level)} draws, got n_samples={n_samples}; pass "
+            f"n_samples={draws_needed(level)} or more."
+        )
+    data, reference = multimodal(data, "data"), None if reference is None else multimodal(reference, "reference")
+    names, cells = read(fitted, data, min_features=min_features, drop_empty=drop_empty)
     directions = [d for d in directions_of(list(cells.matrices)) if len(d.rows(cells)) >= MIN_CELLS]
     if not directions:
         raise MultiomeError(
@@ -57,7 +61,7 @@ def evaluate(
     cells, rows = drawn(cells, directions, max_cells, seed=seed)
     trained, learnt_from = None, [np.empty(0, dtype=np.int64)] * len(directions)
     if reference is not None:
-        others, trained = read(fitted, reference, "reference", min_features=min_features, drop_empty=drop_empty)
+        others, trained = read(fitted, reference, min_features=min_features, drop_empty=drop_empty)
         mention_shared(names, others)
         trained, learnt_from = drawn(trained, directions, MAX_REFERENCE, seed=seed)
         learnt_from = [some if len(some) >= MIN_CELLS else some[:0] for some in learnt_from]
@@ -65,11 +69,15 @@ def evaluate(
     for target in dict.fromkeys(direction.target for direction in directions):
         in_measured_batches(fitted.spec, target, cells.batch_index, warn=True)
     unlike_columns(fitted, cells)  # warns where many are
+    comparisons = [
+        Comparison(fitted, direction, cells, scored, trained, enough, seed)
+        for direction, scored, enough in zip(directions, rows, learnt_from, strict=True)
+    ]
+    possible = comparable(comparisons)
     found, alone = [], []
-    for direction, scored, enough in zip(directions, rows, learnt_from, strict=True):
-        comparison = Comparison(fitted, direction, cells, scored, trained, enough, seed)
-        if trained is not None and not len(enough):
-            alone.append(f"{direction.source} to {direction.target}")
+    for comparison in possible:
+        if trained is not None and not len(comparison.reference_rows):
+            alone.append(f"{comparison.direction.source} to {comparison.direction.target}")
         found.append((comparison.overall if per == "all" else comparison.per_feature)(level, n_samples))
     if alone:
         warnings.warn(
@@ -81,15 +89,36 @@ def evaluate(
     return pd.concat(found, ignore_index=True)
 
 
-def read(
-    fitted: Fitted, data: Data, what: str, *, min_features: float, drop_empty: bool
-) -> tuple[pd.Index, CellDataset]:
-    """Names of the cells, and the modalities that the model knows.
+def comparable(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Those in which something can be compared; warns of the others.
+
+    Raises
+    ------
+    MultiomeError
+        If there are none.
+    """
+    reasons = [comparison.cannot_be() for comparison in comparisons]
+    missing = "; ".join(dict.fromkeys(reason for reason in reasons if reason is not None))
+    found = [one for one, reason in zip(comparisons, reasons, strict=True) if reason is None]
+    if not found:
+        raise MultiomeError(f"Nothing can be compared: {missing}. Show features that the model knows in both.")
+    if missing:
+        left_out = listed(
+            f"{one.direction.source} to {one.direction.target}"
+            for one, reason in zip(comparisons, reasons, strict=True)
+            if reason is not None
+        )
+        warnings.warn(f"Not scored: {left_out}, since {missing}.", MultiomeWarning, stacklevel=4)
+    return found
+
+
+def multimodal(data: Data, what: str) -> md.MuData | Cells:
+    """Data, opened.
 
     Raises
     ------
     TypeError
-        If it holds one modality, or is nothing that holds cells.
+        If they hold one modality, or are nothing that holds cells.
     """
     found = opened(data)
     if not isinstance(found, md.MuData | Cells):
@@ -98,7 +127,14 @@ def read(
             f"`{what}` must be a MuData, or the path of one: cells in which several modalities were measured. "
             f"Got {told}."
         )
-    view, cells = read_query(found, fitted.spec, min_features=min_features, drop_empty=drop_empty)
+    return found
+
+
+def read(
+    fitted: Fitted, data: md.MuData | Cells, *, min_features: float, drop_empty: bool
+) -> tuple[pd.Index, CellDataset]:
+    """Names of the cells, and the modalities that the model knows."""
+    view, cells = read_query(data, fitted.spec, min_features=min_features, drop_empty=drop_empty)
     return view.obs_names, cells
 
 

@@ -81,7 +81,7 @@ class Fitted:
             if factor < 1
         ]
         lines += [
-            f"  {key}: predictions are {1 / precision.pooled:.2f} times as dispersed as training values, as "
+            f"  {key}: draws of measurements are {1 / precision.pooled:.2f} times as dispersed as training said, as "
             f"{precision.n_cells:,} held-out cells show; of single features {1 / high:.2f} to {1 / low:.2f} times"
             for key, precision in self.calibration.precisions.items()
             for low, high in [(min(precision.single.values()), max(precision.single.values()))]

@@ -12,7 +12,7 @@ from multiome.data.opened import Data
 from multiome.errors import MultiomeError
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask
-from multiome.predict.drawn import Wanted, draws
+from multiome.predict.drawn import Wanted, draws, mention_unknown_spread
 from multiome.predict.expected import expected
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
@@ -41,12 +41,13 @@ def impute(
     overwrite: bool = False,
 ) -> Prediction | ad.AnnData:
     """Predict ``target`` from every other modality that a cell has."""
-    path = check_written(out, overwrite=overwrite, interval=interval)
+    path = check_written(out, data=data, overwrite=overwrite, interval=interval)
     wanted = Wanted.of(fitted, target, scale=scale, n_samples=n_samples, seed=seed, interval=interval)
     query = ask(
         fitted, data, target, source=None, features=features, depth=depth, batch=batch,
         min_features=min_features, drop_empty=drop_empty,
     )  # fmt: skip
+    mention_unknown_spread(query, wanted)
     return predict(query, wanted) if path is None else write_prediction(query, wanted, path)
 
 
@@ -76,5 +77,7 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
         obs=query.obs,
         features=query.features,
         var=query.var,
+        total=query.total,
+        is_smoothed=query.measured_in is not None,
         spec=query.fitted.spec.modalities[query.target],
     )

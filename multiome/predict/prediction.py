@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import anndata as ad
@@ -13,9 +14,12 @@ from multiome.data.cells import check_unique
 from multiome.data.depth import depth_of
 from multiome.data.matrix import checked_panels, halve
 from multiome.data.spec import ModalitySpec
-from multiome.errors import MultiomeError, SpecMismatch, check_seed, is_number, listed
+from multiome.errors import MultiomeError, MultiomeWarning, SpecMismatch, check_seed, is_number, listed
 from multiome.metrics.calibration import pit
 from multiome.predict.scale import UNSEEN_SCALES, WHOLE_CELL, transform_observed
+
+SAME_DEPTH = 0.05
+"""By how much totals may differ, and in which share of the cells they may differ by more."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class Prediction:
     var: pd.DataFrame = field(repr=False)
     """How well each feature can be predicted, as `Multiome.reliability` says; without columns where nothing is known,
     and for a modality that was measured itself."""
+    total: Float[np.ndarray, " cell"] | None = field(default=None, repr=False)
+    """The total count of each cell at which it was predicted, where that was said with ``depth``."""
+    is_smoothed: bool = False
+    """Whether the cells' own values of this modality were shown, as to `Multiome.denoise`."""
 
     @property
     def std(self) -> Float[np.ndarray, "cell feature"]:
@@ -57,7 +65,9 @@ class Prediction:
     ) -> tuple[Float[np.ndarray, "cell feature"], Float[np.ndarray, "cell feature"]]:
         """Lower and upper end of the central interval that holds a new measurement with probability ``level``.
 
-        For methylation it holds the latent fraction, of which few calls give a rough estimate only. Counts are
+        For methylation it holds the latent fraction, of which few calls give a rough estimate only; at sites that no
+        training cell shows twice, how cells differ cannot be known, and it holds the fraction of the average such cell,
+        as `expected_interval` does (`Multiome.impute` warns). Counts are
         discrete, so a closed interval holds more than ``level`` even where the model is exactly right; judge
         calibration with `pit`.
 
@@ -87,6 +97,9 @@ class Prediction:
     def pit(self, observed: ad.AnnData, *, seed: int = 0) -> Float[np.ndarray, "cell feature"]:
         """Randomised probability integral transform of observed raw values: uniform where the model is calibrated.
 
+        It judges predictions of exactly these measurements: at the depth that they have, as `Multiome.impute` predicts
+        it by default, and of values that the model was not shown. Warns where that is not so.
+
         Parameters
         ----------
         observed
@@ -110,6 +123,14 @@ class Prediction:
         if not len(self.draws):
             raise MultiomeError("There are no draws to compare with; predict with n_samples=100, say.")
         values, coverage = self.observed_values(observed)
+        if self.is_smoothed:
+            warnings.warn(
+                "The model was shown the cells' own values to smooth them. Compared with these same values, the "
+                "transform says nothing of calibration; with another measurement of the same cells it does. `impute` "
+                "predicts without them.",
+                MultiomeWarning,
+                stacklevel=2,
+            )
         nothing = np.isnan(self.mean).all(1)  # cells without a source
         draws = np.nan_to_num(self.draws) if nothing.any() else self.draws
         if coverage is not None:
@@ -162,9 +183,24 @@ class Prediction:
         total = depth_of(
             raw, names, self.spec, panels
         )  # CP10k refers to it, and genes that were not selected count too
+        self.mention_other_depth(total)
         known = None if panels is None else panels.columns(columns).of(np.arange(len(rows)))
         values = transform_observed(raw[:, columns], self.scale, total, known)[:, shown]
         return values, None if coverage is None else coverage[rows][:, columns[shown]].toarray()
+
+    def mention_other_depth(self, total: Float[np.ndarray, " cell"]) -> None:
+        """Say where predictions are of deeper or shallower cells than the measured ones."""
+        if self.total is None:
+            return
+        n = int((np.abs(total / self.total - 1) > SAME_DEPTH).sum())
+        if n > SAME_DEPTH * len(total):
+            warnings.warn(
+                f"Predicted were {np.median(self.total):,.0f} counts per cell (median), as `depth` says; measured were "
+                f"{np.median(total):,.0f}, and in {n:,} of {len(total):,} cells another number than predicted. Cells "
+                "of another depth say nothing of calibration; predict with depth='predicted', the default.",
+                MultiomeWarning,
+                stacklevel=4,
+            )
 
     def to_anndata(self) -> ad.AnnData:
         """``.X`` the mean, ``layers["std"]`` where there are draws, ``.var`` as here; the scale is in ``uns``."""
@@ -203,7 +239,7 @@ def check_draws(level: float, n_draws: int, *, name: str = "level") -> None:
     needed = draws_needed(level, name=name)
     if n_draws < needed:
         raise MultiomeError(
-            f"A {level:.0%} interval needs at least {needed} draws, there are {n_draws}; "
+            f"A {100 * level:g}% interval needs at least {needed} draws, there are {n_draws}; "
             f"predict with n_samples={needed} or more."
         )
 

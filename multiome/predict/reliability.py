@@ -44,7 +44,9 @@ ENTRIES = 5_000_000
 """Of dense matrices, at a time."""
 MAX_REFERENCE = 20_000
 """Training cells among which neighbours are looked for."""
-COLUMNS = ["modality", "feature", "score", "reliability", "over_mean", "over_knn", "n_cells", "predictable"]
+COLUMNS = [
+    "modality", "feature", "score", "reliability", "held_out", "over_mean", "over_knn", "n_cells", "predictable"
+]  # fmt: skip
 
 
 def learn_reliability(
@@ -130,6 +132,7 @@ def judge(
         {
             "score": "auroc" if scale == "probability" else "r",
             "reliability": value.round(4),
+            "held_out": shown.round(4),
             "over_mean": (value - chance).round(4),
             "over_knn": (shown - theirs).round(4),
             "n_cells": n_telling.astype(int),

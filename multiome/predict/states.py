@@ -23,6 +23,9 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.scale import WHOLE_CELL
 from multiome.types import Batch
 
+NOVELTY = ("novelty", "unlike_training")
+"""Columns that say how unlike the training cells a cell is; those that data bring are of another model."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -46,9 +49,10 @@ class Query:
 
     @property
     def obs(self) -> pd.DataFrame:
-        """The cells' annotation, and how unlike the training cells they are."""
+        """The cells' annotation, and how unlike the training cells they are: what this model says, or nothing."""
         columns = {name: values.to_numpy() for name, values in self.unlike.items()}
-        return self.view.obs.loc[self.view.obs_names].assign(**columns)
+        annotation = self.view.obs.drop(columns=list(NOVELTY), errors="ignore")
+        return annotation.loc[self.view.obs_names].assign(**columns)
 
     @property
     def var(self) -> pd.DataFrame:
@@ -58,6 +62,14 @@ class Query:
         if known is None or known.empty:
             return pd.DataFrame(index=self.features)
         return known.drop(columns="modality").set_index("feature").loc[self.features].rename_axis(None)
+
+    @property
+    def total(self) -> np.ndarray | None:
+        """The total count of each cell that was asked for; None where it is predicted, or the cell's own."""
+        spec = self.fitted.spec.modalities[self.target]
+        if not spec.has_depth or (isinstance(self.depth, str) and self.depth != "reference"):
+            return None
+        return np.full(len(self.cells), spec.median_depth if isinstance(self.depth, str) else self.depth)
 
     def of_each(self) -> tuple[Query, ...]:
         """The same question to each of the models whose predictions are averaged."""

@@ -34,7 +34,7 @@ def translate(
     overwrite: bool = False,
 ) -> ad.AnnData:
     """Expected values of ``target`` in every cell of ``source``."""
-    path = check_written(out, overwrite=overwrite)
+    path = check_written(out, data=data, overwrite=overwrite)
     wanted = Wanted.of(fitted, target, scale=scale, n_samples=0, seed=seed, least_samples=0)
     fitted.spec.key(source)  # one source, named
     query = ask(

@@ -158,6 +158,8 @@ def novelty(
             "its modalities hardly tell cells apart, or an older version of multiome saved it."
         )
     view, cells = read_query(data, fitted.spec, modality=modality, min_features=min_features, drop_empty=drop_empty)
+    if not len(cells):
+        raise MultiomeError("The data hold no cell; there is nothing to compare with the training's.")
     columns = unlike_columns(fitted, cells)
     if columns.empty:
         raise MultiomeError(

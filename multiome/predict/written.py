@@ -11,11 +11,12 @@ from typing import Any
 import anndata as ad
 import h5py
 import numpy as np
+import pandas as pd
 import torch
 import zarr
 
-from multiome.data.opened import opened
-from multiome.errors import MultiomeError
+from multiome.data.opened import Data, opened
+from multiome.errors import MultiomeError, listed
 from multiome.files import check_output, draft
 from multiome.predict.drawn import Wanted, draws_by_block, seeded
 from multiome.predict.embed import BLOCK
@@ -33,13 +34,15 @@ Told = tuple[np.ndarray, list[np.ndarray]]
 """Indices of neighbouring cells, and values of each layer."""
 
 
-def check_written(out: str | os.PathLike | None, *, overwrite: bool, interval: float | None = None) -> Path | None:
+def check_written(
+    out: str | os.PathLike | None, *, data: Data, overwrite: bool, interval: float | None = None
+) -> Path | None:
     """Where predictions may be written, if they are to be.
 
     Raises
     ------
     MultiomeError
-        If the name is no .h5ad or .zarr, or an ``interval`` is to be written and nothing else.
+        If the name is no .h5ad or .zarr, ``data`` lie there, or an ``interval`` is to be written and nothing else.
     OSError
         As of `check_output`.
     """
@@ -50,10 +53,22 @@ def check_written(out: str | os.PathLike | None, *, overwrite: bool, interval: f
                 f"interval: .interval({interval!r})."
             )
         return None
+    if not isinstance(out, str | os.PathLike):
+        raise MultiomeError(f"`out` must be the name of a file, such as 'protein.zarr', got {out!r}.")
     path = Path(out)
     if path.suffix not in FORMATS:
         raise MultiomeError(f"`out` must be named .h5ad or .zarr, got {str(out)!r}.")
+    if path.exists() and any(path.samefile(file) for file in files_of(data) if file.exists()):
+        raise MultiomeError(f"`out` is {str(out)!r}, where the data lie; they would be lost. Choose another name.")
     return check_output(path, overwrite=overwrite, is_folder=path.suffix == ".zarr")
+
+
+def files_of(data: Data) -> list[Path]:
+    """The files that data are read from."""
+    if isinstance(data, str | os.PathLike):
+        return [Path(data)]
+    names = [getattr(each, "filename", None) for each in (data, *getattr(data, "mod", {}).values())]
+    return [Path(name) for name in names if isinstance(name, str | os.PathLike)]
 
 
 @torch.no_grad()
@@ -68,6 +83,7 @@ def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
     shape = (len(obs), len(var))
     with draft(out) as beside, new_file(beside) as root:
         root.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        check_columns(obs)
         for name, element in (("obs", obs), ("var", var), ("uns", about), ("layers", {})):
             ad.io.write_elem(root, name, element)
         x = new_matrix(root, "X", shape)
@@ -83,6 +99,24 @@ def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
     found = opened(out)
     found.uns = about
     return found
+
+
+def check_columns(obs: pd.DataFrame) -> None:
+    """Annotation that a file can hold.
+
+    Raises
+    ------
+    MultiomeError
+        If a column holds values of several types.
+    """
+    for name, column in obs.items():
+        if column.dtype == object and not column.map(lambda value: isinstance(value, str) or value is None).all():
+            kinds = sorted({type(value).__name__ for value in column[column.notna()]})
+            if kinds not in ([], ["str"], ["bool"]):
+                raise MultiomeError(
+                    f"`.obs[{name!r}]` holds values of type {listed(kinds)}, which no file keeps. Make them text "
+                    f"(data.obs[{name!r}] = data.obs[{name!r}].astype(str)), or leave the column out."
+                )
 
 
 def layer_names(query: Query, wanted: Wanted) -> list[str]:
@@ -140,7 +174,9 @@ def new_file(path: Path) -> Iterator[Any]:
 def new_matrix(group: Any, name: str, shape: tuple[int, int]) -> Any:
     """A dense matrix that is yet to be filled."""
     chunks = (max(min(BLOCK, shape[0]), 1), max(min(CHUNK, shape[1]), 1))
-    if isinstance(group, h5py.Group):
+    if isinstance(group, h5py.Group) and 0 in shape:
+        x = group.create_dataset(name, shape, np.float32)
+    elif isinstance(group, h5py.Group):
         x = group.create_dataset(name, shape, np.float32, chunks=chunks)
     else:
         x = group.create_array(name, shape=shape, dtype=np.float32, chunks=chunks)

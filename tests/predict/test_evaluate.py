@@ -140,3 +140,25 @@ def test_a_reference_that_cannot_train_a_method_is_mentioned(parts):
     ):
         found = model.evaluate(pair, reference=md.MuData({"rna": train["rna"].copy()}), n_samples=20)
     assert set(found["method"]) == {"multiome"}
+
+
+def test_too_few_shared_features_are_not_scored(parts):
+    train, test, model = parts
+    few = md.MuData({"rna": test["rna"], "prot": test["prot"][:, :2].copy()})
+    with pytest.warns(MultiomeWarning, match=r"Not scored: 'rna to prot', since `data` share 2 .* \(at least 3"):
+        found = model.evaluate(few, n_samples=20, min_features=0)
+    assert set(found["target"]) == {"rna"}
+    one = train["prot"][:, 5:].copy()
+    disjoint = md.MuData({"rna": train["rna"], "prot": one})
+    few = md.MuData({"rna": test["rna"], "prot": test["prot"][:, :5].copy()})
+    with pytest.raises(
+        MultiomeError, match=r"Nothing can be compared: .*`data` and `reference` share 0 of the model's"
+    ):
+        model.evaluate(few, reference=disjoint, n_samples=20, min_features=0)
+
+
+def test_reference_is_checked_before_anything_is_read(parts, monkeypatch):
+    _, test, model = parts
+    monkeypatch.setattr("multiome.predict.evaluate.read_query", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(TypeError, match="`reference` must be a MuData"):
+        model.evaluate(test, reference=test["rna"], n_samples=20)

@@ -196,3 +196,15 @@ def test_draws_for_an_unseen_batch_are_of_the_training_batches(model, cells):
     assert between.mean() > 0.1 * within.mean()
     assert unseen.mean(0).mean() == pytest.approx(mixture.mean(), rel=0.05)
     assert unseen.var(0).mean() == pytest.approx((within + between).mean(), rel=0.1)
+
+
+def test_sites_that_no_cell_shows_twice_have_no_spread_of_cells(quick_fit, small):
+    met = small.mdata["met"].copy()
+    met.layers["coverage"].data = np.minimum(met.layers["coverage"].data, 1)
+    met.X = met.X.minimum(met.layers["coverage"])
+    mdata = md.MuData({"rna": small.mdata["rna"], "met": met})
+    model = quick_fit(mdata)
+    with pytest.warns(MultiomeWarning, match=r"No training cell has two calls at 30 of 30 sites of 'met'"):
+        model.impute(mdata, "met", n_samples=20)
+    with pytest.warns(MultiomeWarning, match=r"at 2 of 2 sites"):
+        model.impute(mdata, "met", n_samples=2, features=list(met.var_names[:2]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from multiome.errors import InvalidCounts, InvalidPairing, MultiomeError, UnknownName
+from multiome.errors import InvalidCounts, InvalidPairing, MultiomeError, MultiomeWarning, UnknownName
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +100,21 @@ def test_cells_that_were_not_predicted_are_nan(model, cells, target):
 def test_the_seed_is_checked(atac, cells):
     with pytest.raises(MultiomeError, match="`seed` must be a whole number of at least 0, got -1"):
         atac.pit(cells["atac"], seed=-1)
+
+
+def test_cells_of_another_depth_say_nothing_of_calibration(model, cells, recwarn):
+    prot = cells["prot"]
+    own = np.asarray(prot.X.sum(1)).ravel().astype(float)
+    with pytest.warns(MultiomeWarning, match=r"Predicted were 7 counts per cell .* in 20 of 20 cells another number"):
+        model.impute(cells, "prot", n_samples=5, depth=7.0).pit(prot)
+    with pytest.warns(MultiomeWarning, match=r"predict with depth='predicted'"):
+        model.impute(cells, "prot", n_samples=5, depth="reference").pit(prot)
+    recwarn.clear()
+    model.impute(cells, "prot", n_samples=5, depth=own).pit(prot)
+    model.impute(cells, "prot", n_samples=5).pit(prot)
+    assert not [w for w in recwarn if issubclass(w.category, MultiomeWarning)]
+
+
+def test_smoothed_values_say_nothing_of_calibration(model, cells):
+    with pytest.warns(MultiomeWarning, match="was shown the cells' own values"):
+        model.denoise(cells, "prot", n_samples=5).pit(cells["prot"])

@@ -3,6 +3,7 @@
 import anndata as ad
 import mudata as md
 import numpy as np
+import pandas as pd
 import pytest
 
 from multiome.errors import MultiomeError, MultiomeWarning
@@ -176,3 +177,39 @@ def test_nothing_is_left_where_draws_fail(model, small, tmp_path, monkeypatch):
         model.impute(small.mdata["rna"], "atac", n_samples=10, out=path, overwrite=True)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("is_backed", [False, True])
+def test_the_data_are_not_replaced(model, small, tmp_path, is_backed):
+    path = tmp_path / "rna.h5ad"
+    small.mdata["rna"].write_h5ad(path)
+    data = ad.read_h5ad(path, backed="r") if is_backed else path
+    with pytest.raises(MultiomeError, match="where the data lie; they would be lost"):
+        model.translate(data, source="rna", target="prot", out=tmp_path / "." / "rna.h5ad", overwrite=True)
+    assert ad.read_h5ad(path).n_vars == small.mdata["rna"].n_vars
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_no_cell_is_written_as_none(model, small, tmp_path, suffix):
+    none = small.mdata["rna"][:0].copy()
+    found = model.translate(none, source="rna", target="prot", out=tmp_path / f"x{suffix}")
+    assert found.shape == (0, 10)
+
+
+def test_annotation_that_no_file_keeps_is_named(model, small, tmp_path):
+    rna = small.mdata["rna"].copy()
+    rna.obs["mixed"] = pd.Series([1, "two"] * (rna.n_obs // 2), index=rna.obs_names, dtype=object)
+    with pytest.raises(MultiomeError, match=r"obs\['mixed'\]` holds values of type 'int', 'str'"):
+        model.translate(rna, source="rna", target="prot", out=tmp_path / "x.h5ad")
+    assert not list(tmp_path.iterdir())
+
+
+def test_depth_and_batch_are_checked_before_anything_is_read(model, small, monkeypatch):
+    monkeypatch.setattr("multiome.predict.ask.read_query", lambda *_, **__: pytest.fail("read"))
+    rna = small.mdata["rna"]
+    for given, says in (
+        ({"depth": "own"}, "depth"), ({"depth": -1.0}, "positive total count"), ({"depth": None}, "got None"),
+        ({"batch": "typo"}, "typo"),
+    ):  # fmt: skip
+        with pytest.raises(MultiomeError, match=says):
+            model.translate(rna, source="rna", target="prot", **given)
