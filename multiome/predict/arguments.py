@@ -125,7 +125,7 @@ def check_depth(depth: Depth, obs_names: pd.Index, words: tuple[str, str]) -> De
             f"`depth` must hold one total count for each of the {n_cells:,} cells, got shape {given.shape}."
         )
     if given.shape == () and not (np.isfinite(given) and given > 0):
-        raise MultiomeError(f"`depth` must be {choice}, a positive total count or one per cell, got {depth}.")
+        raise MultiomeError(f"`depth` must be {choice}, or positive total counts, got {depth!r}.")
     if not (np.isfinite(given).all() and (given > 0).all()):
         bad = np.flatnonzero(~(np.isfinite(given) & (given > 0)))
         raise MultiomeError(
