@@ -22,6 +22,7 @@ from multiome.data.some_cells import MAX_HELD_OUT, RUN, in_memory
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
 from multiome.errors import MultiomeError, check_seed, given_or_default
+from multiome.files import check_output
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
@@ -45,7 +46,7 @@ from multiome.train.interrupt import mention_interrupted
 from multiome.train.job import Job
 from multiome.train.loop import train as optimise
 from multiome.train.processes import is_first
-from multiome.train.resume import checkpoint_of, fingerprint
+from multiome.train.resume import begun, checkpoint_of, digest, fingerprint
 
 
 def fit(
@@ -105,6 +106,8 @@ def fit(
     train = given_or_default("train", train, TrainConfig)
     loss = given_or_default("loss", loss, LossWeights)
     train.check_device()
+    if train.checkpoint is not None:
+        check_output(train.checkpoint, overwrite=True)
     seed = check_seed(seed)
     pairs = joined_pairs(graph)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)
@@ -115,9 +118,13 @@ def fit(
     rows, held_out = split(observed, validation=train.validation, seed=seed, **near)
     known, known_rows, checks = in_memory(cells, rows, held_out, seed=seed)
     settings = [asdict(each) for each in (config, replace(train, checkpoint=None, progress_bar=True), loss)]
-    mark = fingerprint(spec.to_json(), *settings, seed, rows.tolist() if len(rows) < 10**5 else len(rows))
+    mark = ""
+    if train.checkpoint is not None:
+        mark = fingerprint(spec.to_json(), *settings, seed, digest(cells, known, rows, edges))
     n_models = train.n_averaged(int((observed[rows].sum(1) > 1).sum()))
     files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(n_models)]
+    for file in files:
+        begun(file, mark)
     vaes: list[MultiomeVAE] = []
     history = pd.DataFrame()
     for one in range(n_models):

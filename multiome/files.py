@@ -34,6 +34,8 @@ def check_output(path: str | os.PathLike, *, overwrite: bool, is_folder: bool = 
     target = Path(path)
     if is_folder and target.is_file():
         raise FileExistsError(f"{target} is a file, and a folder is to be written; choose another name.")
+    if is_folder and target.is_dir() and any(target.iterdir()) and not is_zarr(target):
+        raise FileExistsError(f"{target} is a folder of other files, and must not be replaced; choose another name.")
     if not is_folder:
         if target.is_dir():
             raise FileExistsError(f"{target} is a folder; name a file.")
@@ -45,6 +47,11 @@ def check_output(path: str | os.PathLike, *, overwrite: bool, is_folder: bool = 
         raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
     check_writable(folder)
     return target
+
+
+def is_zarr(folder: Path) -> bool:
+    """Whether a folder is a Zarr, of any version."""
+    return any((folder / name).exists() for name in (".zgroup", ".zarray", ".zmetadata", "zarr.json"))
 
 
 def check_regular(path: Path) -> None:

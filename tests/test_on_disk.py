@@ -4,13 +4,15 @@ import mudata as md
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 import multiome as mo
-from multiome.data import stored
+from multiome.data import some_cells, stored
 from multiome.data.build import prepare
 from multiome.data.split import split
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName
 from multiome.train import datamodule
+from multiome.train.datamodule import Streamed
 
 pytestmark = pytest.mark.usefixtures("few_in_memory")
 
@@ -251,3 +253,24 @@ def test_raw_may_hold_the_counts(whole, tmp_path):
     rna.write_h5ad(tmp_path / "rna.h5ad")
     with pytest.raises(InvalidCounts, match=r"\.raw may hold the counts"):
         prepared(tmp_path / "rna.h5ad", batch_key=None)
+
+
+def test_presence_that_not_all_cells_show(whole, tmp_path, monkeypatch):
+    data = md.MuData({key: whole[key].copy() for key in ("rna", "atac")})
+    data["atac"].X = (data["atac"].X > 0).astype(np.float32)
+    x = data["atac"].X.tolil()
+    x[data["atac"].n_obs - 1, 3] = 2
+    data["atac"].X = sp.csr_matrix(x)
+    monkeypatch.setattr(some_cells, "in_runs", lambda rows, *_: rows[:40])
+    path = write(data, tmp_path)
+    in_memory, on_disk = (prepared(given)[0].modalities["atac"].likelihood for given in (data, path))
+    assert in_memory == on_disk == "Poisson"
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_minibatches_of_few_cells(path, batch_size):
+    _, cells = prepared(path)
+    rows = np.arange(131)
+    batches = list(Streamed(cells, rows, batch_size, seed=0))
+    assert all(len(batch) for batch in batches)
+    assert sorted(torch.cat([batch.index for batch in batches]).tolist()) == rows.tolist()

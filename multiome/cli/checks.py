@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiome.errors import MultiomeError
-from multiome.files import check_regular, check_writable
+from multiome.files import check_regular, check_writable, is_zarr
 from multiome.train.config import TrainConfig, is_available
 
 
@@ -32,11 +32,6 @@ def check_inputs(*files: Path, data: Sequence[Path] = ()) -> None:
             )
         if not os.access(path, os.R_OK):
             raise PermissionError(f"You may not read {path}; its owner can allow it (chmod +r).")
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is in the Zarr format."""
-    return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()
 
 
 def check_output(

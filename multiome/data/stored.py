@@ -84,6 +84,26 @@ class StoredRows:
         if isinstance(x, CSRDataset):
             self.indptr = np.asarray(x.group["indptr"][:], dtype=np.int64)
             self.parts = x.group["data"], x.group["indices"]
+            self.check_whole()
+
+    def check_whole(self) -> None:
+        """Rows begin where they can, and no chunk is missing, which would be read as zeros.
+
+        Raises
+        ------
+        MultiomeError
+            If the file is damaged, or was copied in part.
+        """
+        assert self.parts is not None
+        n = [int(part.shape[0]) for part in self.parts]
+        if len(self.indptr) != self.x.shape[0] + 1 or self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
+            raise damaged(self.x, "its rows do not follow each other")
+        if n[0] != n[1] or self.indptr[-1] != n[0]:
+            raise damaged(self.x, f"its rows hold {self.indptr[-1]:,} values, and {n[0]:,} and {n[1]:,} are stored")
+        for part in self.parts:
+            n_missing = part.nchunks - part.nchunks_initialized if isinstance(part, zarr.Array) else 0
+            if n_missing and self.x.shape[1] > 1:  # of a single feature, all places are 0, which need not be stored
+                raise damaged(self.x, f"{n_missing:,} of {part.nchunks:,} chunks are missing")
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: where the values lie, not what has been opened."""
@@ -126,7 +146,12 @@ class StoredRows:
             x = sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32))
         else:
             low, high = int(self.indptr[start]), int(self.indptr[stop])
-            data, indices = (np.asarray(part[low:high]) for part in self.parts)
+            try:
+                data, indices = (np.asarray(part[low:high]) for part in self.parts)
+            except Exception as error:
+                raise damaged(self.x, f"cells {start:,} to {stop - 1:,} cannot be read ({error})") from error
+            if len(indices) and not 0 <= indices.min() <= indices.max() < self.x.shape[1]:
+                raise damaged(self.x, f"cells {start:,} to {stop - 1:,} have values of features that do not exist")
             with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so by the checks
                 data = data.astype(np.float32, copy=False)
             indptr = self.indptr[start : stop + 1] - low
@@ -141,6 +166,13 @@ class StoredRows:
         for start in range(0, self.shape[0], BLOCK):
             stop = min(start + BLOCK, self.shape[0])
             yield slice(start, stop), self.read(start, stop)
+
+
+def damaged(x: CSRDataset, what: str) -> MultiomeError:
+    """A matrix that is not whole."""
+    element = x.group
+    file = element.file.filename if isinstance(element, h5py.Group) else getattr(element.store, "root", element.store)
+    return MultiomeError(f"{file}, matrix {element.name!r}, is damaged: {what}. Copy or write the file anew.")
 
 
 def location(x: CSRDataset | h5py.Dataset | zarr.Array) -> tuple[str, str]:

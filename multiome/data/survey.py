@@ -41,6 +41,8 @@ class Survey:
     """The same over the features that the model uses; of methylation, how many of these sites were covered."""
     panels: Panels | None
     """Of the stored features, where cells differ in which are NaN."""
+    largest: float
+    """Of all values."""
 
 
 def survey(
@@ -63,7 +65,7 @@ def survey(
         As where the values are in memory; of a block of cells at a time.
     """
     n_cells, n_features = values.shape
-    total, seen = np.zeros((1, n_features)), np.zeros(n_features, dtype=bool)
+    total, seen, largest = np.zeros((1, n_features)), np.zeros(n_features, dtype=bool), 0.0
     depth, recorded = np.zeros(n_cells, dtype=np.float32), np.zeros(n_cells, dtype=np.float32)
     sums = np.column_stack([weight, used]).astype(np.float32)
     tally = PanelTally(key, adata.var_names, n_cells, fitted=fitted) if modality.takes_panels else None
@@ -74,11 +76,12 @@ def survey(
         if halved:
             x.data = np.ceil(x.data / 2)
         check_presence(key, x, likelihood)
+        largest = max(largest, float(x.data.max(initial=0)))
         seen |= np.bincount(x.indices[x.data != 0], minlength=n_features) > 0
         total += np.asarray(x.sum(0))
         depth[rows], recorded[rows] = (x @ sums).T
     panels, of_each = (None, total) if tally is None else tally.found()
-    return Survey(total if panels is None else of_each, seen, depth, recorded, panels)
+    return Survey(total if panels is None else of_each, seen, depth, recorded, panels, largest)
 
 
 def checked(
@@ -122,9 +125,14 @@ def from_survey(
     names = adata.var_names.astype(str)
     place = pd.Index(draft.features).get_indexer(names)
     every = np.ones(len(names))
+    asked_for = modality.likelihood.__name__
     found = survey(
-        key, adata, values, modality, halved=draft.halved, weight=every, used=place >= 0, likelihood=draft.likelihood
+        key, adata, values, modality, halved=draft.halved, weight=every, used=place >= 0, likelihood=asked_for
     )
+    if (
+        draft.likelihood != asked_for and found.largest > 1
+    ):  # the cells that the recipe saw show presence, others counts
+        draft = replace(draft, likelihood=asked_for, notes=())
     empty = np.zeros(adata.n_obs, dtype=bool)
     if modality.is_count:
         empty = empty_cells(key, found.used, adata.obs_names, drop_empty=drop_empty)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,7 @@ def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
     obs, var = query.obs, query.var
     about = {"multiome": {"scale": wanted.scale, "modality": query.target}}
     shape = (len(obs), len(var))
+    check_space(out, n_layers=1 + len(layer_names(query, wanted)), shape=shape)
     with draft(out) as beside, new_file(beside) as root:
         root.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         check_columns(obs)
@@ -99,6 +101,22 @@ def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
     found = opened(out)
     found.uns = about
     return found
+
+
+def check_space(out: Path, *, n_layers: int, shape: tuple[int, int]) -> None:
+    """The disk has room for a .h5ad: HDF5 ends the whole process where it is full. What .zarr will take is unknown.
+
+    Raises
+    ------
+    OSError
+        If it has not.
+    """
+    needed, free = 4 * n_layers * shape[0] * shape[1], shutil.disk_usage(out.resolve().parent).free
+    if out.suffix == ".h5ad" and needed > free:
+        raise OSError(
+            f"{out} will take {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free there. Name another disk, choose "
+            "features=[...] or fewer cells, or write .zarr, which is compressed."
+        )
 
 
 def check_columns(obs: pd.DataFrame) -> None:

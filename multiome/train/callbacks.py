@@ -37,6 +37,7 @@ class AverageWeights(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         for kept in (self.average, self.best):
             kept[:] = [old.to(p) for p, old in zip(tensors(task), kept, strict=True)] if kept else copies(task)
+        trainer.should_stop |= self.waited >= self.patience  # a fit that had ended already
 
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
         self.n_steps += 1

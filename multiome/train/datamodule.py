@@ -92,7 +92,8 @@ class Streamed(IterableDataset[Batch]):
 
     def parts(self, order: np.ndarray) -> list[np.ndarray]:
         """Runs that are read at a time: as many cells each as can be, but for the last one's short run."""
-        return np.array_split(order, max(round(self.n_runs * RUN / (BUFFERED * self.batch_size)), 1))
+        n = max(round(self.n_runs * RUN / (BUFFERED * self.batch_size)), 1)
+        return np.array_split(order, min(n, max(self.n_runs, 1)))
 
     def drawn(self) -> tuple[np.ndarray, np.random.Generator]:
         """Where the runs of one epoch start, in random order, and what mixes their cells."""
@@ -120,6 +121,7 @@ class Streamed(IterableDataset[Batch]):
 
     def minibatches(self, mixed: np.ndarray, n: int) -> list[np.ndarray]:
         """Cells that were read, cut into so many parts."""
+        n = min(n, len(mixed))  # the last run may be short
         return np.array_split(mixed if self.share.world == 1 else mixed[: len(mixed) // n * n], n)
 
     def read(self, starts: np.ndarray) -> tuple[np.ndarray, CellDataset]:

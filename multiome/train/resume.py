@@ -5,22 +5,53 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+import scipy.sparse as sp
 import torch
 
+from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError
 from multiome.files import check_output, draft
+from multiome.graph.edges import FeatureEdges
 from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
 """Under which a file says which fit it is of."""
 
 
+def digest(cells: CellDataset, known: CellDataset, rows: np.ndarray, edges: FeatureEdges | None) -> str:
+    """The same for the same data and graph: depth, pairing and batch of every cell, and every value in ``known``.
+
+    ``known`` are the cells whose values are in memory: all, or some of many.
+    """
+    told = hashlib.sha256(version("multiome").encode())
+
+    def add(*arrays: np.ndarray) -> None:
+        for array in arrays:
+            told.update(repr((array.shape, array.dtype.str)).encode())
+            told.update(np.ascontiguousarray(array).data)
+
+    add(rows, cells.batch_index)
+    for key, matrix in cells.matrices.items():
+        add(cells.rows[key], matrix.depth)
+    for matrix in known.matrices.values():
+        for x in (matrix.values, matrix.coverage):
+            if isinstance(x, sp.csr_matrix):
+                add(x.indptr, x.indices, x.data)
+        if matrix.panels is not None:
+            add(matrix.panels.measured, matrix.panels.member)
+    if edges is not None:
+        add(edges.source, edges.target, edges.weight, edges.is_decoy)
+    return told.hexdigest()
+
+
 def fingerprint(*parts: Any) -> str:
-    """The same for the same data, settings and seed, as far as their annotation says."""
+    """The same for the same description of data, settings and seed."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

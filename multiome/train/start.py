@@ -19,6 +19,7 @@ from typing import IO
 
 import torch
 
+from multiome.errors import MultiomeError
 from multiome.files import scratch
 from multiome.train.interrupt import Interrupts
 from multiome.train.job import Job, Trained
@@ -159,4 +160,7 @@ def first_error(folder: Path, failed: Sequence[Process]) -> BaseException:
     code = silent.popen.returncode
     how = f"by signal {-code}" + "; memory may have been short" * (code == -9) if code < 0 else f"with status {code}"
     said = "".join(silent.complaints).strip()
-    return RuntimeError(f"Training process {silent.share.rank} ended {how}." + (f"\n{said}" if said else ""))
+    return MultiomeError(
+        f"Training process {silent.share.rank} ended {how}. With TrainConfig(checkpoint='run.ckpt') a fit that is "
+        "asked for again goes on from its last epoch." + (f"\n{said}" if said else "")
+    )

@@ -111,3 +111,38 @@ def test_no_numbers(tmp_path, monkeypatch):
     adata.layers["odd"] = file["X"]
     with pytest.raises(InvalidCounts, match="'rna' must hold numbers, but its dtype is complex128"):
         stored.stored("rna", adata, RNA.with_layer("odd"))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("indptr", lambda x: np.where(np.arange(len(x)) == 50, 0, x), "rows do not follow each other"),
+        ("indptr", lambda x: np.append(x[:-1], x[-1] - 1), "values, and"),
+        (
+            "indices",
+            lambda x: np.append(x[:-1], 99).astype(x.dtype),
+            "cells 78 to 89 have values of features that",
+        ),
+        (
+            "indices",
+            lambda x: np.append(x[:-1], -5).astype(x.dtype),
+            "cells 78 to 89 have values of features that",
+        ),
+    ],
+)
+def test_damaged_files_are_named(root, monkeypatch, name, change, says):
+    monkeypatch.setattr(stored, "BLOCK", 13)
+    ad.io.write_elem(root, "X", X)
+    root["X"][name][:] = change(root["X"][name][:])
+    with pytest.raises(MultiomeError, match=r"x\.(h5|zarr), matrix '/?X', is damaged: .*" + says):
+        list(StoredRows(values(root["X"])).blocks())
+
+
+def test_chunks_that_were_not_copied(tmp_path):
+    root = zarr.open_group(tmp_path / "x.zarr", mode="w", zarr_format=2)
+    ad.io.write_elem(root, "X", X, dataset_kwargs={"chunks": 20})
+    chunks = sorted(file for file in (tmp_path / "x.zarr" / "X" / "indices").iterdir() if file.name.isdigit())
+    assert len(chunks) > 3
+    chunks[2].unlink()
+    with pytest.raises(MultiomeError, match=r"1 of \d+ chunks are missing\. Copy or write the file anew"):
+        StoredRows(values(root["X"]))

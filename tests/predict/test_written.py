@@ -1,5 +1,7 @@
 """Predictions that are written as they are made are those that are returned."""
 
+from types import SimpleNamespace
+
 import anndata as ad
 import mudata as md
 import numpy as np
@@ -212,3 +214,21 @@ def test_depth_and_batch_are_checked_before_anything_is_read(model, small, monke
     ):  # fmt: skip
         with pytest.raises(MultiomeError, match=says):
             model.translate(rna, source="rna", target="prot", **given)
+
+
+def test_a_folder_of_other_files_stays(model, small, tmp_path):
+    (tmp_path / "mine.zarr").mkdir()
+    (tmp_path / "mine.zarr" / "thesis.txt").write_text("x")
+    with pytest.raises(FileExistsError, match="a folder of other files"):
+        model.translate(small.mdata["rna"], source="rna", target="prot", out=tmp_path / "mine.zarr", overwrite=True)
+    assert (tmp_path / "mine.zarr" / "thesis.txt").exists()
+
+
+def test_room_on_the_disk(model, small, tmp_path, monkeypatch):
+    free = 4 * 2 * small.mdata["rna"].n_obs * small.mdata["prot"].n_vars  # of the mean and one layer
+    given = {"target": "prot", "n_samples": 2, "overwrite": True, "out": tmp_path / "x.h5ad"}
+    monkeypatch.setattr(written.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    model.impute(small.mdata["rna"], **given)
+    monkeypatch.setattr(written.shutil, "disk_usage", lambda _: SimpleNamespace(free=free - 1))
+    with pytest.raises(OSError, match=r"will take 0\.00 GB, and 0\.00 GB are free"):
+        model.impute(small.mdata["rna"], **given)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 
+import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,3 +168,59 @@ def test_nowhere_to_write(cells, tmp_path):
 def test_no_name():
     with pytest.raises(MultiomeError, match="`checkpoint` must be the name of a file, got ''"):
         mo.TrainConfig(checkpoint="")
+
+
+def permuted_values(cells):
+    """The same names, totals of features and depths of another order: cells that are paired wrongly, or rightly now."""
+    other = cells.copy()
+    other.X = cells.X[np.random.default_rng(0).permutation(cells.n_obs)]
+    return other
+
+
+def test_a_state_of_other_data(cells, killed, tmp_path):
+    path = str(tmp_path / "run.ckpt")
+    with pytest.raises(KilledError):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+    with pytest.raises(MultiomeError, match="is of another fit: its data"):
+        mo.fit(permuted_values(cells), config=CONFIG, train=train(checkpoint=path))
+
+
+def test_a_state_of_another_graph(small, killed, tmp_path):
+    data = md.MuData({key: small.mdata[key] for key in ("rna", "atac")})
+    path = str(tmp_path / "run.ckpt")
+    genes, peaks = data["rna"].var_names, data["atac"].var_names
+
+    def graph(shift):
+        named = {"source_modality": "rna", "source": genes[:30], "target_modality": "atac"}
+        return mo.GuidanceGraph.from_table(pd.DataFrame(named | {"target": np.roll(peaks[:30], shift)}))
+
+    with pytest.raises(KilledError):
+        mo.fit(data, graph=graph(0), config=CONFIG, train=train(checkpoint=path))
+    with pytest.raises(MultiomeError, match="is of another fit"):
+        mo.fit(data, graph=graph(1), config=CONFIG, train=train(checkpoint=path))
+
+
+def test_a_second_state_is_looked_at_before_training(cells, tmp_path, monkeypatch):
+    monkeypatch.setattr("multiome.api.optimise", lambda job: pytest.fail("trained"))
+    (tmp_path / "run.ckpt.1").write_text("something else")
+    with pytest.raises(MultiomeError, match=r"run\.ckpt\.1' exists and is no state of training"):
+        mo.fit(cells, config=CONFIG, train=train(n_models=2, checkpoint=str(tmp_path / "run.ckpt")))
+
+
+def test_a_fit_that_had_stopped_by_itself_trains_no_further(cells, monkeypatch, tmp_path):
+    monkeypatch.setattr("multiome.train.loop.BURN_IN", 0)
+    path = str(tmp_path / "run.ckpt")
+    few = {"max_epochs": 30, "patience": 1, "learning_rate": 0.5, "average": 0.0}
+    expected = mo.fit(cells, config=CONFIG, train=train(**few))
+    assert expected.history["epoch"].max() < 29
+
+    def lost(*_, **__):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("multiome.api.learn", lost)
+        with pytest.raises(KilledError):
+            mo.fit(cells, config=CONFIG, train=train(checkpoint=path, **few))
+    found = mo.fit(cells, config=CONFIG, train=train(checkpoint=path, **few))
+    pd.testing.assert_frame_equal(found.history, expected.history)
+    np.testing.assert_array_equal(found.embed(cells), expected.embed(cells))
