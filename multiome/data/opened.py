@@ -15,6 +15,7 @@ import zarr
 
 from multiome.data.cells import Cells, check_unique
 from multiome.errors import InvalidPairing, MultiomeError, listed
+from multiome.files import is_zarr
 
 Data = md.MuData | ad.AnnData | str | os.PathLike
 """What verbs work on: data at hand, or the path of a .h5mu, .h5ad or .zarr."""
@@ -33,8 +34,8 @@ def opened(data: Any) -> Any:
     if not isinstance(data, str | os.PathLike):
         return data
     path = Path(data)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    if not os.fspath(data) or not path.exists():
+        raise FileNotFoundError(f"There is no file {os.fspath(data)!r}.")
     root = root_of(path)
     try:
         if "mod" in root:
@@ -71,13 +72,17 @@ def order_of(root: Any) -> list[str]:
 
 def foreign(path: Path, root: Any) -> MultiomeError:
     """The complaint about a file of something else."""
+    advice = f" Read files of Cell Ranger with mo.read_10x({str(path)!r})." if "matrix" in root else ""
     return MultiomeError(
         f"{str(path)!r} holds {listed(root)} at its top; expected a MuData ('mod') or an AnnData ('obs' and 'var')."
+        + advice
     )
 
 
 def root_of(path: Path) -> h5py.File | zarr.Group:
     """The file's top group."""
+    if path.is_dir() and not is_zarr(path):
+        raise MultiomeError(f"{str(path)!r} is a folder, and no .zarr; name a .h5mu, .h5ad or .zarr.")
     try:
         if path.is_dir():
             return zarr.open_group(path, mode="r")

@@ -1,6 +1,7 @@
 """Paths in place of data: what is at them, and what is said where it is something else."""
 
 import anndata as ad
+import h5py
 import mudata as md
 import numpy as np
 import pytest
@@ -78,8 +79,10 @@ def test_no_such_format(tmp_path):
     with pytest.raises(MultiomeError, match=r"cells\.h5mu' is no whole \.h5mu, \.h5ad or \.zarr"):
         opened(tmp_path / "cells.h5mu")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(MultiomeError, match=r"folder' is no whole"):
+    with pytest.raises(MultiomeError, match=r"folder' is a folder, and no \.zarr"):
         opened(tmp_path / "folder")
+    with pytest.raises(FileNotFoundError, match="There is no file ''"):
+        opened("")
 
 
 def test_half_a_file(whole, tmp_path):
@@ -95,6 +98,10 @@ def test_something_else_in_it(tmp_path):
     zarr.open_group(tmp_path / "x.zarr", mode="w").create_group("images")
     with pytest.raises(MultiomeError, match="holds 'images' at its top; expected a MuData"):
         opened(tmp_path / "x.zarr")
+    with h5py.File(tmp_path / "filtered_feature_bc_matrix.h5", "w") as file:
+        file.create_group("matrix")
+    with pytest.raises(MultiomeError, match=r"Read files of Cell Ranger with mo\.read_10x\("):
+        opened(tmp_path / "filtered_feature_bc_matrix.h5")
 
 
 def test_features_of_the_same_cells_side_by_side(small, tmp_path):
