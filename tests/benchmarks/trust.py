@@ -70,7 +70,10 @@ def spanned(name: str, score: Callable[[np.ndarray], float], n_cells: int, *, n:
     more, so that all of it can lie on one side of the score.
     """
     value, (low, high) = float(score(np.arange(n_cells))), bootstrap(score, n_cells, n=n)
-    return {name: value, name + LOW: value - (high - low) / 2, name + HIGH: value + (high - low) / 2}
+    ends = np.array([value - (high - low) / 2, value + (high - low) / 2])
+    if 0 <= value <= 1:  # shares and ranks end there; differences are below 0
+        ends = ends.clip(0, 1)
+    return {name: value, name + LOW: float(ends[0]), name + HIGH: float(ends[1])}
 
 
 def coverage(seed: int) -> Iterator[Row]:
