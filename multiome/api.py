@@ -408,7 +408,8 @@ class Multiome:
         target
             A key of the fitted `MuData`, or a kind of assay such as ``"protein"``.
         n_samples
-            Posterior predictive draws; more draws give smoother intervals.
+            Posterior predictive draws; more draws give smoother intervals. The draws of a cell, unlike its mean, depend
+            on which cells and features are predicted with it: of few draws, ``std`` and ends of intervals differ.
         scale, depth, features, batch, seed, min_features, drop_empty
             As in `translate`.
         out

@@ -118,7 +118,8 @@ def impute(
         counts (default), log_cp10k (RNA), clr, foreground or background_removed (protein), probability (ATAC),
         fraction (methylation, its default) or values (data that are not counts, their default).
     n_samples
-        Posterior predictive draws; more draws give smoother intervals.
+        Posterior predictive draws; more draws give smoother intervals. The draws of a cell, unlike its mean, depend
+        on which cells and features are predicted with it: of few draws, ``std`` and ends of intervals differ.
     interval
         Also write the ends of the central interval of this probability (say 0.9), as layers lower and upper.
     depth
