@@ -18,6 +18,10 @@ except ImportError:  # Windows: what a killed process left stays until it is rem
     fcntl = None  # type: ignore[assignment]
 
 
+BEFORE = "before"
+"""What a target that is replaced is called meanwhile."""
+
+
 def check_output(path: str | os.PathLike, *, overwrite: bool, is_folder: bool = False) -> Path:
     """A path that may be written, of a file or, for some formats, of a folder.
 
@@ -99,8 +103,12 @@ def draft(path: str | os.PathLike) -> Iterator[Path]:
         yield beside
         if beside.is_dir():
             if target.exists():
-                target.rename(folder / "before")  # goes with the folder
-            beside.rename(target)
+                target.rename(folder / BEFORE)  # goes with the folder
+            try:
+                beside.rename(target)
+            except OSError:
+                put_back(folder, target)
+                raise
         else:
             with beside.open("rb") as written:
                 os.fsync(written.fileno())
@@ -135,8 +143,16 @@ def sweep(target: Path) -> None:
         if folder.is_dir() and not folder.is_symlink():
             lock = locked(folder, wait=False)
             if lock is not None:
+                put_back(folder, target)
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)
+
+
+def put_back(folder: Path, target: Path) -> None:
+    """Where a folder was moved aside, and nothing has come in its place."""
+    before = folder / BEFORE
+    if before.exists() and not target.exists():
+        before.rename(target)
 
 
 def locked(folder: Path, *, wait: bool) -> int | None:

@@ -121,3 +121,32 @@ def test_a_folder_for_a_while(tmp_path, monkeypatch):
         assert two.is_dir()
         assert one != two
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_there_whenever_it_ends(tmp_path, monkeypatch):
+    target = tmp_path / "x.zarr"
+    target.mkdir()
+    (target / "old").write_text("1")
+    rename = Path.rename
+
+    def not_into_place(self, to):
+        if self.name == target.name and self.parent.suffix == ".part":
+            raise OSError("full")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", not_into_place)
+    with pytest.raises(OSError, match="full"), draft(target) as beside:
+        beside.mkdir()
+    assert (target / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
+
+
+def test_what_a_killed_process_moved_aside_is_put_back(tmp_path):
+    target = tmp_path / "x.zarr"
+    aside = tmp_path / ".x.zarr.abcdefgh.part"
+    (aside / "before").mkdir(parents=True)
+    (aside / "before" / "old").write_text("1")
+    with pytest.raises(KeyError), draft(target):
+        raise KeyError
+    assert (target / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
