@@ -112,7 +112,7 @@ def test_the_predicted_depth_follows_the_cell(quick_fit, small):
 
 @pytest.mark.parametrize("depth", [0.0, -1.0, np.nan, np.ones(3)], ids=["zero", "negative", "nan", "other cells"])
 def test_depths_are_checked(model, small, depth):
-    with pytest.raises(MultiomeError, match="`depth` must .*total count"):
+    with pytest.raises(MultiomeError, match=r"`depth` must .*total count"):
         model.translate(small.mdata["rna"], source="rna", target="atac", depth=depth)
 
 
