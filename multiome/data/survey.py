@@ -129,9 +129,8 @@ def from_survey(
     found = survey(
         key, adata, values, modality, halved=draft.halved, weight=every, used=place >= 0, likelihood=asked_for
     )
-    if (
-        draft.likelihood != asked_for and found.largest > 1
-    ):  # the cells that the recipe saw show presence, others counts
+    if draft.likelihood != asked_for and found.largest > 1:
+        # the cells that the recipe saw show presence, others counts
         draft = replace(draft, likelihood=asked_for, notes=())
     empty = np.zeros(adata.n_obs, dtype=bool)
     if modality.is_count:

@@ -46,6 +46,9 @@ class Direction:
         """What a table calls the sources."""
         return self.sources[0] if len(self.sources) == 1 else "all others"
 
+    def __str__(self) -> str:
+        return f"{self.source} to {self.target}"
+
     def rows(self, cells: CellDataset) -> np.ndarray:
         """Cells that have the target and every source; none where the cells know nothing of one."""
         keys = (self.target, *self.sources)

@@ -73,11 +73,10 @@ def evaluate(
         Comparison(fitted, direction, cells, scored, trained, enough, seed)
         for direction, scored, enough in zip(directions, rows, learnt_from, strict=True)
     ]
-    possible = comparable(comparisons)
     found, alone = [], []
-    for comparison in possible:
+    for comparison in comparable(comparisons):
         if trained is not None and not len(comparison.reference_rows):
-            alone.append(f"{comparison.direction.source} to {comparison.direction.target}")
+            alone.append(str(comparison.direction))
         found.append((comparison.overall if per == "all" else comparison.per_feature)(level, n_samples))
     if alone:
         warnings.warn(
@@ -97,18 +96,18 @@ def comparable(comparisons: Sequence[Comparison]) -> list[Comparison]:
     MultiomeError
         If there are none.
     """
-    reasons = [comparison.cannot_be() for comparison in comparisons]
-    missing = "; ".join(dict.fromkeys(reason for reason in reasons if reason is not None))
-    found = [one for one, reason in zip(comparisons, reasons, strict=True) if reason is None]
+    found, left_out = [], {}
+    for one in comparisons:
+        reason = one.cannot_be()
+        if reason is None:
+            found.append(one)
+        else:
+            left_out[str(one.direction)] = reason
+    why = "; ".join(dict.fromkeys(left_out.values()))
     if not found:
-        raise MultiomeError(f"Nothing can be compared: {missing}. Show features that the model knows in both.")
-    if missing:
-        left_out = listed(
-            f"{one.direction.source} to {one.direction.target}"
-            for one, reason in zip(comparisons, reasons, strict=True)
-            if reason is not None
-        )
-        warnings.warn(f"Not scored: {left_out}, since {missing}.", MultiomeWarning, stacklevel=4)
+        raise MultiomeError(f"Nothing can be compared: {why}. Show features that the model knows in both.")
+    if left_out:
+        warnings.warn(f"Not scored: {listed(left_out)}, since {why}.", MultiomeWarning, stacklevel=4)
     return found
 
 
