@@ -143,10 +143,7 @@ def fit(
         history = history if one else told.history
         if told.interrupted:
             break
-    fitted = learn(
-        vaes, spec, config, known, rows=known_rows, held_out=checks, features_per_step=train.features_per_step,
-        graph=graph, edges=edges, seed=seed,
-    )  # fmt: skip
+    fitted = learn(vaes, spec, config, known, rows=known_rows, held_out=checks, graph=graph, edges=edges, seed=seed)
     for file in files if is_first() else ():
         file.unlink(missing_ok=True)
     return Multiome(fitted, history)

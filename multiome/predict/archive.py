@@ -27,7 +27,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import Usual
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 8
+FORMAT = 9
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 DATA = (".h5mu", ".h5ad", ".h5", ".loom", ".zarr")
 """How names of data end, never those of models."""
@@ -84,7 +84,9 @@ def read_trained(
 ) -> Fitted:
     """What `trained` wrote of one of the models."""
     at = folder(number)
-    depth = DepthModel.from_json(json.loads(members[at + "depth.json"]))
+    known = json.loads(members[at + "depth.json"])
+    # before format 9 depths were told by a covariance of them and the latent state
+    depth = DepthModel.from_json(known) if version >= 9 else DepthModel.from_covariance(known)
     shrinkage = Shrinkage.none(config.n_latent)  # format 1 had none
     if version > 1:
         shrinkage = Shrinkage.from_json(json.loads(members[at + "shrinkage.json"]))

@@ -31,7 +31,6 @@ def learn(
     *,
     rows: np.ndarray,
     held_out: np.ndarray,
-    features_per_step: int,
     graph: GuidanceGraph | None,
     edges: FeatureEdges | None,
     seed: int,
@@ -43,8 +42,8 @@ def learn(
     each = []
     for vae in vaes:
         shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
-        match_totals(vae, cells, shrinkage, features_per_step=features_per_step, seed=seed)
-        fitted = Fitted(vae, spec, config, depth_model(vae, cells, spec), shrinkage)
+        match_totals(vae, cells, shrinkage, seed=seed)
+        fitted = Fitted(vae, spec, config, depth_model(vae, cells, spec, held_out), shrinkage)
         each.append(replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed)))
     evidence = None if edges is None else gather_evidence(vaes[0], cells, edges, spec, seed=seed)
     fitted = replace(each[0], graph=graph, evidence=evidence, others=tuple(each[1:]))

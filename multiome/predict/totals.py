@@ -1,8 +1,9 @@
 """Predicted totals of each RNA or ATAC count that come near the counted ones.
 
-Where a step evaluates a random sample of the features, each feature's average is learnt from few of the steps and ends
-some 10 % off. Afterwards it can be set at once: over all cells, what is predicted adds up to what was
-counted, but for features with few counts. Binary peaks, proteins and methylation are left as they are.
+A feature's average, as training leaves it, is off: where a step evaluates a random sample of the features each is
+learnt from few of the steps (some 10 %), and what is averaged over uncertain states is not what each state says (some
+5 %). Afterwards it can be set at once: over all cells, what is predicted adds up to what was counted, but for features
+with few counts. Binary peaks, proteins and methylation are left as they are.
 """
 
 from __future__ import annotations
@@ -25,14 +26,12 @@ BELIEF = 10.0
 
 
 @torch.no_grad()
-def match_totals(
-    vae: MultiomeVAE, cells: CellDataset, shrinkage: Shrinkage, *, features_per_step: int, seed: int
-) -> None:
-    """Correct, in place, the averages of the modalities of which training evaluated a sample of the features."""
+def match_totals(vae: MultiomeVAE, cells: CellDataset, shrinkage: Shrinkage, *, seed: int) -> None:
+    """Correct, in place, the averages of all modalities whose likelihood lets them be multiplied."""
     rng = np.random.default_rng(seed)
     for key in vae.keys:
         likelihood = vae.channel(key).likelihood
-        if likelihood.scales_means and likelihood.n_features > features_per_step:
+        if likelihood.scales_means:
             rows = rng.permutation(np.flatnonzero(cells.observed(key)))[:MAX_CELLS]
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             counted, predicted = totals(vae, cells, shrinkage, key, rows=np.sort(rows), noise=noise)

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import spearmanr
+from sklearn.neighbors import NearestNeighbors
 
 import multiome as mo
 from multiome.metrics import auroc, bootstrap, clr, log_cp10k, pearson, pit_coverage
@@ -171,29 +172,53 @@ def denoise(seed: int) -> Iterator[Row]:
 
 def cells(seed: int) -> Iterator[Row]:
     """AUROC by which cells of a type that training lacked are told from other cells, and shares that are flagged."""
-    for name, mods, labels, types in sets_with_types(seed):
+    for name, mods, labels, types in sets_with_types():
         for one in types:
-            new, test = labels == one, np.random.default_rng(seed).random(len(labels)) < 0.2
-            data = md.MuData({key: part.copy() for key, part in mods.items()})
-            model = fit(data[~new & ~test].copy(), seed)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", mo.MultiomeWarning)
-                found = model.novelty(data)
-            scored = new | test
-            score, flag = found["novelty"].to_numpy(), found["unlike_training"].to_numpy()
-            s, is_new = score[scored], new[scored]
-            yield {
-                "data": name, "type": one,
-                **spanned("AUROC", lambda rows, s=s, is_new=is_new: auroc(s[rows], is_new[rows]), len(s)),
-                "flagged, new": flag[new].mean(), "flagged, others": flag[test & ~new].mean(), "n": float(new.sum()),
-            }  # fmt: skip
+            yield {"data": name} | left_out(mods, labels, one, seed)
 
 
-def sets_with_types(seed: int) -> Iterator[tuple[str, dict[str, ad.AnnData], np.ndarray, list[str]]]:
+def simulated_cells(seed: int) -> Iterator[Row]:
+    """The same for every simulated type, beside what the true latent states tell: types may overlap.
+
+    Three of them are the root and the branches of a trajectory.
+    """
+    sim = mo.datasets.simulate(n_cells=1500, modalities=("rna", "atac", "prot"), seed=seed)
+    labels = sim.mdata.obs["cell_type"].astype(str).to_numpy()
+    on = sim.truth.obs["pseudotime"].notna().to_numpy()
+    for one in np.unique(labels):
+        new, test = removed(labels, one, seed)
+        train, scored = ~new & ~test, new | test
+        distance = NearestNeighbors(n_neighbors=3).fit(sim.truth.z[train]).kneighbors(sim.truth.z[scored])[0].mean(1)
+        yield {
+            "trajectory": "on" if on[new].all() else "off", **left_out(dict(sim.mdata.mod), labels, one, seed),
+            "AUROC of true states": auroc(distance, new[scored]),
+        }  # fmt: skip
+
+
+def removed(labels: np.ndarray, one: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of a type, and cells of all types that training does not see either."""
+    return labels == one, np.random.default_rng(seed).random(len(labels)) < 0.2
+
+
+def left_out(mods: dict[str, ad.AnnData], labels: np.ndarray, one: str, seed: int) -> Row:
+    """Fit without a type, and score all cells."""
+    new, test = removed(labels, one, seed)
+    data = md.MuData({key: part.copy() for key, part in mods.items()})
+    model = fit(data[~new & ~test].copy(), seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mo.MultiomeWarning)
+        found = model.novelty(data)
+    scored = new | test
+    score, flag = found["novelty"].to_numpy(), found["unlike_training"].to_numpy()
+    s, is_new = score[scored], new[scored]
+    return {
+        "type": one, **spanned("AUROC", lambda rows: auroc(s[rows], is_new[rows]), len(s)),
+        "flagged, new": flag[new].mean(), "flagged, others": flag[test & ~new].mean(), "n": float(new.sum()),
+    }  # fmt: skip
+
+
+def sets_with_types() -> Iterator[tuple[str, dict[str, ad.AnnData], np.ndarray, list[str]]]:
     """Modalities, labels, and the types to leave out: coarse ones, which have no close relative among the others."""
-    sim = mo.datasets.simulate(n_cells=1500, modalities=("rna", "atac", "prot"), seed=seed).mdata
-    labels = sim.obs["cell_type"].astype(str).to_numpy()
-    yield "simulated", dict(sim.mod), labels, list(np.unique(labels)[:3])
     mods = read("bmmc_cite_small.h5mu")
     coarse = {"Naive CD20": "B", "B1 B": "B", "Transitional": "B", "NK": "NK", "ILC": "NK", "CD14": "CD14+ Mono"}
     yield "bmmc_cite", mods, coarsened(mods, coarse), ["B", "NK", "CD14+ Mono"]
@@ -313,7 +338,7 @@ def share(member: np.ndarray) -> float:
 
 
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
-    part.__name__: part for part in (coverage, sharpness, denoise, cells, features, foreground)
+    part.__name__: part for part in (coverage, sharpness, denoise, cells, simulated_cells, features, foreground)
 }
 
 

@@ -1,4 +1,4 @@
-"""Predicted depth against the conditional of a Gaussian."""
+"""Predicted depth against regressions whose answer is known."""
 
 from __future__ import annotations
 
@@ -10,65 +10,65 @@ import pytest
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import Covariate, DataSpec
-from multiome.predict.depth import DepthModel
+from multiome.predict.depth import DepthModel, Regression, fitted_to_all
 
 KEYS = ("rna", "atac", "prot")
 N_LATENT = 2
+NOWHERE = np.zeros((3, N_LATENT))
+HELD_OUT = np.arange(0, 4000, 10)
 
 
 @pytest.fixture
-def gaussian() -> DepthModel:
-    rng = np.random.default_rng(0)
-    root = rng.normal(size=(5, 5))
-    covariance = root @ root.T + np.eye(5)
+def known() -> DepthModel:
+    """Told by RNA and protein, by RNA alone, and by the state alone."""
     return DepthModel(
-        KEYS, np.array([0.1, -0.2, 0.3]), (np.array([[0.5, 0.2, 0.1], [-0.5, -0.2, -0.1]]),),
-        {"atac": covariance}, {"atac": np.array([0.7, -0.7])},
+        KEYS, np.array([0.1, -0.2, 0.3]), (np.array([[0.5, 0.2, 0.1], [-0.5, -0.2, -0.1]]),), np.array([9.0, 0.6, 9.0]),
+        {"atac": (
+            Regression(("rna", "prot"), np.array([0.01, 0.5, 0.25, 1.0, -1.0]), 0.3),
+            Regression(("rna",), np.array([0.02, 0.6, 1.0, -1.0]), 0.4),
+            Regression((), np.array([0.03, 1.0, -1.0]), 0.5),
+        )},
     )  # fmt: skip
 
 
-def conditional(model: DepthModel, used: list[int], x: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of log ATAC depth given some of (rna, -, prot, state) around their means."""
-    c = model.covariance["atac"]
-    slope = c[1, used] @ np.linalg.inv(c[np.ix_(used, used)])
-    return slope @ x, np.sqrt(c[1, 1] - slope @ c[used, 1])
-
-
-def test_prediction_is_the_conditional_of_the_gaussian(gaussian):
+def test_prediction_is_that_of_the_regression(known):
     rna, prot, state = np.array([0.4]), np.array([-1.0]), np.array([[1.0, 0.5]])
-    loc, scale = gaussian.predict("atac", {"rna": rna, "prot": prot}, np.array([[0]]), state)
-    x = np.array([0.4 - 0.1 - 0.5, -1.0 - 0.3 - 0.1, 1.0 - 0.7, 0.5 + 0.7])
-    shift, expected = conditional(gaussian, [0, 2, 3, 4], x)
-    assert loc[0] == pytest.approx(-0.2 + 0.2 + shift)
-    assert scale[0] == pytest.approx(expected)
+    loc, scale = known.predict("atac", {"rna": rna, "prot": prot}, np.array([[0]]), state)
+    told = 0.01 + 0.5 * (0.4 - 0.1 - 0.5) + 0.25 * (-1.0 - 0.3 - 0.1) + 1.0 - 0.5
+    assert loc[0] == pytest.approx(-0.2 + 0.2 + told)
+    assert scale[0] == pytest.approx(0.3)
 
 
-def test_each_cell_is_conditioned_on_what_it_has(gaussian):
-    sources = {"rna": np.array([0.4, np.nan, 0.4]), "prot": np.array([np.nan, np.nan, -1.0])}
-    loc, scale = gaussian.predict("atac", sources, np.full((3, 1), -1))
-    assert loc[1] == pytest.approx(-0.2)
-    assert scale[1] == pytest.approx(np.sqrt(gaussian.covariance["atac"][1, 1]))
-    shift, expected = conditional(gaussian, [0], np.array([0.3]))
-    assert (loc[0], scale[0]) == pytest.approx((-0.2 + shift, expected))
-    assert scale[2] < scale[0] < scale[1]
+def test_each_cell_is_told_by_what_it_has(known):
+    sources = {"rna": np.array([0.4, np.nan, 0.4]), "prot": np.array([np.nan, -1.0, -1.0])}
+    loc, scale = known.predict("atac", sources, np.full((3, 1), -1), NOWHERE)
+    expected = [-0.2 + 0.02 + 0.6 * 0.3, -0.2 + 0.03, -0.2 + 0.01 + 0.5 * 0.3 + 0.25 * -1.3]
+    np.testing.assert_allclose(loc, expected, atol=1e-12)
+    np.testing.assert_allclose(scale, [0.4, 0.5, 0.3])
 
 
-def test_without_any_source_a_batch_has_its_mean(gaussian):
-    loc, _ = gaussian.predict("atac", {}, np.array([[0], [1], [-1]]))
+def test_a_cell_with_nothing_has_the_mean_of_its_batch(known):
+    loc, scale = known.predict("atac", {}, np.array([[0], [1], [-1]]), NOWHERE)
     np.testing.assert_allclose(loc, [0.0, -0.4, -0.2], atol=1e-12)
+    np.testing.assert_allclose(scale, 0.6)
+    again, _ = known.predict("atac", {"rna": np.full(3, np.nan)}, np.array([[0], [1], [-1]]), NOWHERE)
+    np.testing.assert_array_equal(again, loc)
 
 
-def test_the_target_itself_is_not_looked_at(gaussian):
-    batch = np.array([[0]])
-    with_target = gaussian.predict("atac", {"rna": np.array([0.4]), "atac": np.array([9.0])}, batch)
-    without = gaussian.predict("atac", {"rna": np.array([0.4])}, batch)
+def test_the_target_itself_is_not_looked_at(known):
+    batch, state = np.array([[0]]), NOWHERE[:1]
+    with_target = known.predict("atac", {"rna": np.array([0.4]), "atac": np.array([9.0])}, batch, state)
+    without = known.predict("atac", {"rna": np.array([0.4])}, batch, state)
     np.testing.assert_array_equal(with_target, without)
 
 
-def test_json_round_trip(gaussian):
-    again = DepthModel.from_json(json.loads(json.dumps(gaussian.to_json())))
+def test_json_round_trip(known):
+    again = DepthModel.from_json(json.loads(json.dumps(known.to_json())))
     sources, batch = {"rna": np.array([0.4, np.nan]), "prot": np.array([0.1, 0.2])}, np.array([[0], [1]])
-    np.testing.assert_array_equal(again.predict("atac", sources, batch), gaussian.predict("atac", sources, batch))
+    state = NOWHERE[:2]
+    np.testing.assert_array_equal(
+        again.predict("atac", sources, batch, state), known.predict("atac", sources, batch, state)
+    )
 
 
 def test_round_trip_of_a_fitted_model(model):
@@ -76,6 +76,50 @@ def test_round_trip_of_a_fitted_model(model):
     assert json.dumps(DepthModel.from_json(json.loads(json.dumps(depth.to_json()))).to_json()) == json.dumps(
         depth.to_json()
     )
+
+
+def test_files_that_hold_a_covariance_are_read_as_the_same_regressions():
+    root = np.random.default_rng(0).normal(size=(5, 5))
+    joint, at = root @ root.T + np.eye(5), np.array([0.7, -0.7])
+    old = {
+        "keys": list(KEYS), "mean": [0.1, -0.2, 0.3], "effects": [[[0.5, 0.2, 0.1], [-0.5, -0.2, -0.1]]],
+        "covariance": {"atac": joint.tolist()}, "state_mean": {"atac": at.tolist()},
+    }  # fmt: skip
+    state = np.array([[1.0, 0.5]])
+    loc, scale = DepthModel.from_covariance(old).predict("atac", {"prot": np.array([-1.0])}, np.array([[0]]), state)
+    used = [2, 3, 4]
+    slope = joint[1, used] @ np.linalg.inv(joint[np.ix_(used, used)])
+    assert loc[0] == pytest.approx(slope @ np.array([-1.0 - 0.3 - 0.1, *(state[0] - at)]))
+    assert scale[0] == pytest.approx(np.sqrt(joint[1, 1] - slope @ joint[used, 1]))
+
+
+def test_modalities_never_measured_together_do_not_tell_of_each_other():
+    """Their covariance is unknown: a Gaussian put together from pairs predicted depths of 1e30."""
+    rng = np.random.default_rng(0)
+    state = rng.normal(size=(600, N_LATENT))
+    depth = np.column_stack([state[:, 0] + rng.normal(0, 0.1, 600) for _ in KEYS])
+    depth[:300, 1], depth[300:, 2] = np.nan, np.nan
+    told = fitted_to_all(KEYS, "prot", depth, state, np.zeros(600, dtype=bool))
+    assert [regression.sources for regression in told] == [("rna",), ()]
+
+
+def test_with_few_cells_what_is_left_is_not_taken_for_too_little():
+    """Thirty dimensions that say nothing, for sixty cells: least squares would leave half of the variance."""
+    rng = np.random.default_rng(0)
+    state, y = rng.normal(size=(60, 30)), rng.normal(size=60)
+    found = Regression.fit([], np.empty((60, 0)), state, y, held_out=np.zeros(60, dtype=bool))
+    others, theirs = rng.normal(size=(2000, 30)), rng.normal(size=2000)
+    off = theirs - found.predict(np.empty((2000, 0)), others)
+    assert off.std() < 1.1
+    assert 0.85 < found.scale / off.std() < 1.2
+
+
+def test_what_is_left_is_what_held_out_cells_show():
+    rng = np.random.default_rng(0)
+    state, held_out = rng.normal(size=(2000, N_LATENT)), np.arange(2000) % 2 == 0
+    y = state[:, 0] + rng.normal(0, np.where(held_out, 0.8, 0.2))  # an encoder knows its training cells too well
+    found = Regression.fit([], np.empty((2000, 0)), state, y, held_out=held_out)
+    assert found.scale == pytest.approx(0.8, rel=0.1)
 
 
 @pytest.fixture
@@ -100,8 +144,8 @@ def measured(model) -> tuple[CellDataset, DataSpec, np.ndarray]:
 def test_fitting_recovers_the_regression_and_the_batches(measured):
     cells, spec, log_depth = measured
     nothing = np.zeros((len(cells), N_LATENT))
-    fitted = DepthModel.fit(cells, spec, {"atac": nothing, "rna": nothing})
-    loc, scale = fitted.predict("atac", {"rna": log_depth[:, 0]}, cells.batch_index)
+    fitted = DepthModel.fit(cells, spec, {"atac": nothing, "rna": nothing}, HELD_OUT)
+    loc, scale = fitted.predict("atac", {"rna": log_depth[:, 0]}, cells.batch_index, nothing)
     expected = 0.6 * log_depth[:, 0] + np.where(cells.batch_index[:, 0] == 0, 0.3, -0.3)
     assert np.abs(loc - expected).max() < 0.15
     assert np.sqrt(np.mean((loc - expected) ** 2)) < 0.03
@@ -112,9 +156,11 @@ def test_a_latent_state_that_tells_depth_is_used(measured):
     cells, spec, log_depth = measured
     own = log_depth[:, 1] - np.where(cells.batch_index[:, 0] == 0, 0.3, -0.3)  # a latent state is free of batches
     state = np.column_stack([own, np.random.default_rng(1).normal(size=len(cells))])
-    fitted = DepthModel.fit(cells, spec, {"atac": state})
-    sources = {"rna": log_depth[:, 0]}
-    _, without = fitted.predict("atac", sources, cells.batch_index)
+    sources, nothing = {"rna": log_depth[:, 0]}, np.zeros_like(state)
+    _, without = DepthModel.fit(cells, spec, {"atac": nothing}, HELD_OUT).predict(
+        "atac", sources, cells.batch_index, nothing
+    )
+    fitted = DepthModel.fit(cells, spec, {"atac": state}, HELD_OUT)
     loc, scale = fitted.predict("atac", sources, cells.batch_index, state)
     assert scale.mean() < 0.7 * without.mean()
     assert np.corrcoef(loc, log_depth[:, 1])[0, 1] > 0.95

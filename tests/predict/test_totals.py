@@ -27,7 +27,7 @@ def test_averages_that_are_off_are_set_right(vae, dataset, monkeypatch):
         vae.channel("atac").likelihood.base += off
         vae.channel("rna").likelihood.base += 1.0
     assert np.abs(differences(vae, dataset, "atac")).mean() > 0.5
-    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), features_per_step=10, seed=0)
+    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), seed=0)
     assert np.abs(differences(vae, dataset, "atac")).max() < 0.05  # other draws of the latent states
     assert np.abs(differences(vae, dataset, "rna")).max() < 0.05
 
@@ -36,7 +36,7 @@ def test_few_counts_move_little(vae, dataset):
     with torch.no_grad():
         vae.channel("atac").likelihood.base += 1.0
     before = differences(vae, dataset, "atac")
-    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), features_per_step=10, seed=0)
+    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), seed=0)
     after = differences(vae, dataset, "atac")
     counted = dataset.matrices["atac"].values[dataset.rows["atac"][dataset.observed("atac")]].sum(0)
     counted = np.asarray(counted).ravel()
@@ -44,13 +44,11 @@ def test_few_counts_move_little(vae, dataset):
     np.testing.assert_allclose(after, expected, atol=0.05)
 
 
-def test_modalities_that_training_saw_whole_are_left_alone(vae, dataset):
+def test_averages_of_counts_are_all_that_changes(vae, dataset):
     before = {name: tensor.clone() for name, tensor in vae.state_dict().items()}
-    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), features_per_step=60, seed=0)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in vae.state_dict().items())
-    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), features_per_step=59, seed=0)
+    match_totals(vae, dataset, Shrinkage.none(vae.n_latent), seed=0)
     changed = {name for name, tensor in vae.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert changed == {f"channels.{vae.keys.index('atac')}.likelihood.base"}
+    assert changed == {f"channels.{vae.keys.index(key)}.likelihood.base" for key in ("rna", "atac")}
 
 
 def test_a_modality_of_its_own_predicts_itself(quick_fit, small, dataset_of):
