@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn.functional import softplus
 
 from multiome.likelihoods.rising import log_rising
 from multiome.types import SparseRows
@@ -76,22 +75,23 @@ class _NegativeBinomial(Function):
     @staticmethod
     def forward(ctx: Any, log_mean: Tensor, theta: Tensor, places: Tensor, x: Tensor) -> Tensor:
         ratio = log_mean - theta.log()
-        excess = softplus(ratio)
+        odds = ratio.exp()  # and its log1p: half as long as torch's softplus and, for the gradient, its sigmoid
+        excess = odds.log1p()
         ways, slope = _orders(theta.expand_as(ratio).take(places), x, slope=ctx.needs_input_grad[1])
         told = (ratio.take(places) - excess.take(places)).mul_(x).add_(ways)
         out = added((excess * -theta).contiguous(), places, told)
-        ctx.save_for_backward(theta, ratio, excess, places, x, slope)
+        ctx.save_for_backward(theta, odds, excess, places, x, slope)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
-        theta, ratio, excess, places, x, slope = ctx.saved_tensors
-        share = ratio.sigmoid()
+        theta, odds, excess, places, x, slope = ctx.saved_tensors
+        share = odds / (odds + 1)
         rest = x * (1 - share.take(places))
         for_mean = added(share * -theta, places, rest).mul_(grads[0])
         if slope is None:
             return for_mean, None, None, None
-        for_theta = added(share.sub_(excess), places, slope - rest / theta.expand_as(ratio).take(places))
+        for_theta = added(share.sub_(excess), places, slope - rest / theta.expand_as(odds).take(places))
         return for_mean, for_theta.mul_(grads[0]).sum_to_size(theta.shape), None, None
 
 
