@@ -15,9 +15,13 @@ from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
 from multiome.likelihoods.negative_binomial import MeanDispersion
 from multiome.types import SparseRows
 
-MAX_CELLS = 5_000
+MAX_CELLS = 2_000
 """Training cells looked at to initialise."""
-EM_STEPS = 40
+EM_STEPS, STARTS = 10, (0.1, 0.3, 0.6)
+"""Steps of expectation and maximisation, from each of some shares of cells in the foreground."""
+EXCESS = (0.3, 0.5)
+"""Bounds of the squared coefficient of variation of rates within a component: a background of less would be zeros
+alone, a foreground of more would take in the background."""
 LEAST_INCREASE = 0.5
 """Initially the foreground lies at least this share above the background."""
 
@@ -118,7 +122,7 @@ class ProteinMixture(Likelihood):
     def initialise(self, values: SparseRows, exposure: Float[Tensor, "cell 1"]) -> None:
         """Split every protein's cells into low and high, and match the moments of both."""
         counts, depth = _some_cells(values, exposure)
-        high = _probability_high(torch.log1p(counts / depth))
+        high = _probability_high(counts, depth)
         weights = torch.stack([1 - high, high])
         total = weights.sum(1)
         rate = ((weights * counts).sum(1) + PSEUDOCOUNT / 2) / (weights * depth).sum(1)
@@ -176,24 +180,29 @@ def _some_cells(
     return counts, exposure[chosen]
 
 
-def _probability_high(y: Float[Tensor, "some feature"]) -> Float[Tensor, "some feature"]:
-    """Two-component Gaussian mixture per feature by EM: the probability of the upper component.
+def _probability_high(
+    counts: Float[Tensor, "some feature"], depth: Float[Tensor, "some 1"]
+) -> Float[Tensor, "some feature"]:
+    """Two negative binomials per feature by EM: the probability of the upper one, from the most likely of some starts.
 
-    A feature with one mode, or none, ends with two overlapping components: the shared part of the variance and the
-    bounds on the share keep both alive.
+    Half of a depth's logarithm counts: much of a protein's total is the few proteins that the cell has in foreground.
     """
-    overall = y.var(0, correction=0).clamp_min(1e-3)
-    low, up = (torch.quantile(y, q, dim=0) for q in (0.25, 0.95))
-    location = torch.stack([low, torch.maximum(up, low + overall.sqrt())])
-    variance = (overall / 4).expand(2, -1)
-    share = torch.full_like(location, 0.5)
-    for _ in range(EM_STEPS):
-        score = share.log() - 0.5 * variance.log() - 0.5 * (y[:, None] - location) ** 2 / variance
-        weight = score.softmax(1)
-        mass = weight.sum(0) + 1e-6
-        share = (mass / mass.sum(0)).clamp(0.02, 0.98)
-        location = (weight * y[:, None]).sum(0) / mass
-        spread = (weight * (y[:, None] - location) ** 2).sum(0)
-        variance = ((spread + 0.02 * len(y) * overall / 4) / (mass + 0.02 * len(y))).clamp_min(1e-2)
-    swapped = location[0] > location[1] + 1e-3
-    return torch.where(swapped, weight[:, 0], weight[:, 1])
+    exposure = depth.sqrt()
+    best = torch.full_like(counts[0], -torch.inf)
+    found = torch.zeros_like(counts)
+    for start in STARTS:
+        high = (counts / exposure > torch.quantile(counts / exposure, 1 - start, dim=0)) * 0.8 + 0.1
+        for _ in range(EM_STEPS):
+            weights = torch.stack([1 - high, high])
+            rate = ((weights * counts).sum(1) + PSEUDOCOUNT / 2) / (weights * exposure).sum(1)
+            rate[1] = rate[1].maximum(rate[0] * (1 + LEAST_INCREASE))
+            share = (weights.sum(1) + 1) / (len(counts) + 2)
+            mean = exposure * rate[:, None]
+            excess = (weights * ((counts - mean) ** 2 - mean)).sum(1) / (weights * mean**2).sum(1)
+            each = MeanDispersion(mean.log(), 1 / excess.clamp(*EXCESS)[:, None], validate_args=False)
+            joint = each.log_prob(counts.expand_as(mean)) + share.log()[:, None]
+            high = (joint[1] - joint[0]).sigmoid()
+        likelihood = joint.logsumexp(0).sum(0)
+        found = torch.where(likelihood > best, high, found)
+        best = best.maximum(likelihood)
+    return found

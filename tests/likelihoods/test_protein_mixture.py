@@ -56,6 +56,21 @@ def test_initialise_finds_both_components(simulated):
     np.testing.assert_allclose(p.foreground[0].detach(), share, atol=0.03)
 
 
+@pytest.mark.parametrize("background", [0.4, 1.0, 2.0])
+def test_few_background_counts_are_no_foreground(background):
+    """Zeros alone are not the background of a protein of which most background cells show a few counts."""
+    rng = np.random.default_rng(0)
+    high = rng.random((3_000, 2)) < 0.3
+    depth = rng.lognormal(0, 0.4, (3_000, 1))
+    counts = rng.poisson(rng.gamma(3.0, depth * np.where(high, 12 * background + 8, background) / 3.0))
+    x, exposure = torch.tensor(counts, dtype=torch.float32), torch.tensor(depth, dtype=torch.float32)
+    p = initialised(x, exposure)(torch.zeros(3, 3_000, 2), exposure=exposure)
+    found = p.given(x, p).foreground.detach().numpy()
+    assert found[~high].mean() < 0.1
+    assert found[high].mean() > 0.85
+    np.testing.assert_allclose(p.foreground[0].detach(), 0.3, atol=0.05)
+
+
 def test_foreground_lies_above_background_whatever_the_outputs():
     p = ProteinMixture(4)(10 * torch.randn(3, 100, 4), exposure=torch.ones(100, 1))
     assert (p.components[1].log_mean >= p.components[0].log_mean).all()
