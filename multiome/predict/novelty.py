@@ -105,7 +105,7 @@ class Usual:
             parts[kind] = np.array(list(held), dtype=str)
             parts[f"{kind} weight"] = np.array([standard.weight for standard in held.values()])
             for i, standard in enumerate(held.values()):
-                parts |= {f"{kind} {i} {name}": np.asarray(getattr(standard, name), np.float32) for name in ARRAYS}
+                parts |= {f"{kind} {i} {name}": np.asarray(getattr(standard, name), np.float64) for name in ARRAYS}
         np.savez_compressed(file, **parts)  # type: ignore[arg-type]
 
     @classmethod
