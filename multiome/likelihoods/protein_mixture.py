@@ -125,13 +125,13 @@ class ProteinMixture(Likelihood):
         high = _probability_high(counts, depth)
         weights = torch.stack([1 - high, high])
         total = weights.sum(1)
-        rate = ((weights * counts).sum(1) + PSEUDOCOUNT / 2) / (weights * depth).sum(1)
+        rate = _rate(weights, counts, depth)
         ratio = (rate[1] / rate[0]).clamp_min(1 + LEAST_INCREASE)
         share = total[1] / total.sum(0)
         average = (values.column_sum() + PSEUDOCOUNT) / exposure.sum()
         background = average / (1 - share + share * ratio)  # so that the mixture's mean is the average
         mean = depth * torch.stack([background, background * ratio])[:, None]
-        excess = (weights * ((counts - mean) ** 2 - mean)).sum(1) / (weights * mean**2).sum(1)
+        excess = _excess(weights, counts, mean)
         with torch.no_grad():
             self.background_base.copy_(background.log())
             self.increment_base.copy_((ratio - 1).log())
@@ -180,6 +180,22 @@ def _some_cells(
     return counts, exposure[chosen]
 
 
+def _rate(
+    weights: Float[Tensor, "2 some feature"], counts: Float[Tensor, "some feature"], exposure: Float[Tensor, "some 1"]
+) -> Float[Tensor, "2 feature"]:
+    """Counts per exposure of both components."""
+    return ((weights * counts).sum(1) + PSEUDOCOUNT / 2) / (weights * exposure).sum(1)
+
+
+def _excess(
+    weights: Float[Tensor, "2 some feature"],
+    counts: Float[Tensor, "some feature"],
+    mean: Float[Tensor, "2 some feature"],
+) -> Float[Tensor, "2 feature"]:
+    """Squared coefficient of variation of both components' rates: the variance of counts beyond Poisson's."""
+    return (weights * ((counts - mean) ** 2 - mean)).sum(1) / (weights * mean**2).sum(1)
+
+
 def _probability_high(
     counts: Float[Tensor, "some feature"], depth: Float[Tensor, "some 1"]
 ) -> Float[Tensor, "some feature"]:
@@ -188,18 +204,19 @@ def _probability_high(
     Half of a depth's logarithm counts: much of a protein's total is the few proteins that the cell has in foreground.
     """
     exposure = depth.sqrt()
+    scaled = counts / exposure
     best = torch.full_like(counts[0], -torch.inf)
     found = torch.zeros_like(counts)
     for start in STARTS:
-        high = (counts / exposure > torch.quantile(counts / exposure, 1 - start, dim=0)) * 0.8 + 0.1
+        high = (scaled > torch.quantile(scaled, 1 - start, dim=0)) * 0.8 + 0.1
         for _ in range(EM_STEPS):
             weights = torch.stack([1 - high, high])
-            rate = ((weights * counts).sum(1) + PSEUDOCOUNT / 2) / (weights * exposure).sum(1)
+            rate = _rate(weights, counts, exposure)
             rate[1] = rate[1].maximum(rate[0] * (1 + LEAST_INCREASE))
             share = (weights.sum(1) + 1) / (len(counts) + 2)
             mean = exposure * rate[:, None]
-            excess = (weights * ((counts - mean) ** 2 - mean)).sum(1) / (weights * mean**2).sum(1)
-            each = MeanDispersion(mean.log(), 1 / excess.clamp(*EXCESS)[:, None], validate_args=False)
+            excess = _excess(weights, counts, mean).clamp(*EXCESS)
+            each = MeanDispersion(mean.log(), 1 / excess[:, None], validate_args=False)
             joint = each.log_prob(counts.expand_as(mean)) + share.log()[:, None]
             high = (joint[1] - joint[0]).sigmoid()
         likelihood = joint.logsumexp(0).sum(0)
