@@ -10,7 +10,8 @@ import pytest
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import Covariate, DataSpec
-from multiome.predict.depth import DepthModel, Regression, fitted_to_all
+from multiome.predict.depth import DepthModel
+from multiome.predict.depth_regression import Regression, fitted_to_all
 
 KEYS = ("rna", "atac", "prot")
 N_LATENT = 2
