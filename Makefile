@@ -8,6 +8,8 @@ BIN  := $(VENV)/bin
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
 # On matrices as small as the tests', two threads wait for each other longer than they work, above all on a busy machine.
 ONE_THREAD := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1}
+# Tests run in two processes, the tests of a file in one of them: `make test ARGS="-n 0 --pdb"` for none but pytest's own.
+TWO_AT_ONCE := -n 2 --dist loadfile
 # More arguments for pytest or the benchmarks: `make test ARGS="-k fusion -x"`.
 ARGS ?=
 
@@ -22,7 +24,7 @@ demo: $(VENV)/.installed-test  ## simulate four modalities, fit, embed, translat
 	$(ONE_THREAD) $(BIN)/multiome demo --out demo
 
 test: $(VENV)/.installed-test  ## run the tests (without those marked slow)
-	$(ONE_THREAD) $(BIN)/python -m pytest $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(TWO_AT_ONCE) $(ARGS)
 
 slow: $(VENV)/.installed-test  ## run the tests marked slow
 	$(ONE_THREAD) $(BIN)/python -m pytest -m slow $(ARGS)
