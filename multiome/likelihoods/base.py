@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from jaxtyping import Bool, Float, Int
-from pyro.distributions.torch_distribution import TorchDistributionMixin
+from pyro.distributions.torch_distribution import TorchDistribution, TorchDistributionMixin
 from torch import Tensor, nn
 
 from multiome.types import SparseRows
@@ -29,7 +29,8 @@ class Likelihood(nn.Module, ABC):
     scales_means: ClassVar[bool] = False
     """Whether `scale_means` does what it says."""
     is_sparse: ClassVar[bool] = False
-    """Whether the log-probability takes `SparseRows` too, with no dense block of the values."""
+    """Whether the log-probability takes `SparseRows` too, with no dense block of the values; `log_prob_of_cells` of the
+    distribution that `forward` gives then makes that of whole cells."""
     disperses: ClassVar[bool] = False
     """Whether features have a dispersion, which `dispersed` changes."""
 
@@ -66,6 +67,12 @@ class Likelihood(nn.Module, ABC):
             return values.dense(features)
         return values if features is None else values.sampled(features)
 
+    def of_cells(self, p: Any, measured: Bool[Tensor, "cell feature"] | None = None) -> TorchDistributionMixin:
+        """The features of a cell together, as `recorded` hands them over; where given, of those that were measured."""
+        if self.is_sparse:
+            return CountsOfCells(p, measured)
+        return (p if measured is None else p.mask(measured)).to_event(1)
+
     def given(self, measured: Any, value: Float[Tensor, "cell feature"], *, wanted: Any) -> Any:
         """Another measurement of cells in which ``value`` was recorded.
 
@@ -90,6 +97,25 @@ class Likelihood(nn.Module, ABC):
     def scale_means(self, ratio: Float[Tensor, " feature"]) -> None:
         """Multiply the mean of each feature; only where `scales_means`, because one parameter does so."""
         raise NotImplementedError
+
+
+class CountsOfCells(TorchDistribution):
+    """Independent counts of each cell's features, given as `SparseRows`; only to be scored."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, p: Any, measured: Bool[Tensor, "cell feature"] | None = None) -> None:
+        self.p, self.measured = p, measured
+        super().__init__(p.batch_shape[:-1], p.batch_shape[-1:], validate_args=False)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> CountsOfCells:
+        shape = (*batch_shape, *self.event_shape)
+        if shape == (*self.batch_shape, *self.event_shape):
+            return self
+        return CountsOfCells(self.p.expand(shape), None if self.measured is None else self.measured.expand(shape))
+
+    def log_prob(self, value: Any) -> Float[Tensor, " cell"]:
+        return self.p.log_prob_of_cells(value, self.measured)
 
 
 def pick(parameter: Float[Tensor, " all"], features: Int[Tensor, " feature"] | None) -> Float[Tensor, " feature"]:

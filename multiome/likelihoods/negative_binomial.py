@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
-from multiome.likelihoods.counted import negative_binomial_log_prob
+from multiome.likelihoods.counted import negative_binomial_log_prob, negative_binomial_log_prob_of_cells
 from multiome.likelihoods.expectation import expected_log1p
 from multiome.types import SparseRows
 
@@ -64,6 +64,10 @@ class MeanDispersion(TorchDistribution):
 
     def log_prob(self, value: Tensor | SparseRows) -> Tensor:
         return negative_binomial_log_prob(self.log_mean, self.given_theta, value)
+
+    def log_prob_of_cells(self, rows: SparseRows, measured: Tensor | None = None) -> Tensor:
+        """The sum over all features, or over those that were ``measured``; each feature has its dispersion."""
+        return negative_binomial_log_prob_of_cells(self.log_mean, self.given_theta, rows, measured)
 
     def expected_log1p(self, scale: Tensor) -> Tensor:
         """``E[log1p(scale * x)]``, without sampling and without a gradient."""

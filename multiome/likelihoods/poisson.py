@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from multiome.likelihoods.base import PSEUDOCOUNT, Likelihood, pick
-from multiome.likelihoods.counted import poisson_log_prob
+from multiome.likelihoods.counted import poisson_log_prob, poisson_log_prob_of_cells
 from multiome.likelihoods.expectation import expected_log1p
 from multiome.types import SparseRows
 
@@ -43,6 +43,10 @@ class LogRate(TorchDistribution):
 
     def log_prob(self, value: Tensor | SparseRows) -> Tensor:
         return poisson_log_prob(self.log_rate, value)
+
+    def log_prob_of_cells(self, rows: SparseRows, measured: Tensor | None = None) -> Tensor:
+        """The sum over all features, or over those that were ``measured``."""
+        return poisson_log_prob_of_cells(self.log_rate, rows, measured)
 
     def expected_log1p(self, scale: Tensor) -> Tensor:
         """``E[log1p(scale * x)]``, without sampling and without a gradient."""

@@ -122,13 +122,12 @@ class MultiomeVAE(nn.Module):
                 x, exposure, told = x.only(seen), exposure[seen], h[seen]
                 known = None if known is None else known[seen]
             p = channel.decode(told, exposure, features, latent.features.get(key))
-            if known is not None:  # nor does a feature that is not in a cell's panel
-                p = p.mask(known)
             # a minibatch stands for all cells, however many of its cells have the assay
             every, these = poutine.scale(scale=self.n_cells / len(batch)), pyro.plate(f"cell of {key}", len(x))
             with every, these, poutine.scale(scale=share * self.weights[key]):
                 recorded: Any = channel.likelihood.recorded(x, features)  # Pyro only hands it to `log_prob`
-                pyro.sample(key, p.to_event(1), obs=recorded)
+                # a feature that is not in a cell's panel says nothing either
+                pyro.sample(key, channel.likelihood.of_cells(p, known), obs=recorded)
 
     def hidden(self, z: Float[Tensor, "cell latent"], batch: Batch) -> Float[Tensor, "cell hidden"]:
         """What all decoders share, at given latent states in the cells' experimental batches."""

@@ -4,7 +4,13 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from multiome.likelihoods.counted import counted, negative_binomial_log_prob, poisson_log_prob
+from multiome.likelihoods.counted import (
+    counted,
+    negative_binomial_log_prob,
+    negative_binomial_log_prob_of_cells,
+    poisson_log_prob,
+    poisson_log_prob_of_cells,
+)
 from multiome.types import SparseRows
 
 
@@ -75,3 +81,37 @@ def test_sparse_rows_are_the_same_as_their_dense_block(counts, sample):
         torch.testing.assert_close(log_prob(*inputs, sparse), log_prob(*inputs, dense))
         one, other = (torch.autograd.grad(log_prob(*inputs, x).sum(), inputs) for x in (sparse, dense))
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("sample", [None, [5, 0, 11, 7]])
+def test_whole_cells_are_the_sum_of_their_entries(counts, sample, masked):
+    x = sp.csr_matrix(counts.numpy())
+    x.data[::7] = 0  # stored zeros
+    rows = SparseRows(*(torch.from_numpy(part).long() for part in (x.indptr, x.indices)), torch.from_numpy(x.data), 12)
+    if sample is not None:
+        rows = rows.sampled(torch.tensor(sample))
+    shape = (len(rows), rows.n_features)
+    log_mean = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    theta = (torch.rand(shape[1], dtype=torch.float64) * 40).add_(0.05).requires_grad_()
+    measured = torch.rand(shape) < 0.6 if masked else None
+    weight = torch.rand(shape[0], dtype=torch.float64)
+    for of_cells, log_prob, inputs in (
+        (poisson_log_prob_of_cells, poisson_log_prob, (log_mean,)),
+        (negative_binomial_log_prob_of_cells, negative_binomial_log_prob, (log_mean, theta)),
+    ):
+        single = log_prob(*inputs, rows)
+        expected = (single if measured is None else single * measured).sum(1)
+        found = of_cells(*inputs, rows, measured)
+        torch.testing.assert_close(found, expected)
+        one, other = (torch.autograd.grad((weight * total).sum(), inputs) for total in (found, expected))
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)  # Stirling's series beyond 16
+
+
+def test_whole_cells_without_a_gradient_of_the_dispersion(counts):
+    rows = SparseRows.from_scipy(sp.csr_matrix(counts.float().numpy()))
+    log_mean, theta = torch.randn(counts.shape, requires_grad=True), torch.full((12,), 2.0)
+    found = negative_binomial_log_prob_of_cells(log_mean, theta, rows)
+    expected = negative_binomial_log_prob(log_mean, theta, rows).sum(1)
+    one, other = (torch.autograd.grad(total.sum(), log_mean) for total in (found, expected))
+    torch.testing.assert_close(one, other)
