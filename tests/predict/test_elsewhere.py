@@ -18,7 +18,8 @@ from multiome.predict.elsewhere import elsewhere, in_measured_batches, replacing
 def test_the_batch_with_most_cells_that_have_a_feature_stands_for_those_that_lack_it():
     assert replacing(np.array([10, 0, 20])).tolist() == [0, 2, 2, -1]
     assert replacing(np.array([0, 5, 0])).tolist() == [1, 1, 1, 1]  # also for cells of no batch that is known
-    for nothing in ([3, 1, 2], [0, 0, 0]):
+    assert replacing(np.array([40, 2, 3])).tolist() == [0, 0, 2, -1]  # one or two cells tell next to nothing
+    for nothing in ([3, 4, 5], [2, 1, 2], [0, 0, 0]):
         assert replacing(np.array(nothing)).tolist() == [0, 1, 2, -1]
 
 
