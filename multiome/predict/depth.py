@@ -1,9 +1,9 @@
 """How deep a modality would have been measured, given how deep the others were and what the cell is.
 
 For every target and every set of other modalities that cells were measured in beside it, the log exposure of the target
-is regressed on those of the others and on the latent state that they give; cells are told by the largest set that they
-have. Cell types differ in how much RNA, open chromatin or protein they yield, so the latent state says more than the
-source's depth alone.
+is regressed on those of the others, on the latent state that they give and on the batch; cells are told by the largest
+set that they have. Cell types differ in how much RNA, open chromatin or protein they yield, so the latent state says
+more than the source's depth alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
-from multiome.predict.depth_regression import Regression, fitted_to_all, subsets
+from multiome.predict.depth_regression import Regression, added_by_levels, fitted_to_all, subsets
 
 BLOCK = 4096
 """Cells encoded at a time."""
@@ -65,7 +65,15 @@ class DepthModel:
             residual = residual - effect[cells.batch_index[:, i]]
         member = np.zeros(len(cells), dtype=bool)
         member[held_out] = True
-        regressions = {key: fitted_to_all(keys, key, residual, z, member) for key, z in states.items()}
+        levels = [
+            np.eye(len(covariate.levels) + 1)[:, :-1][cells.batch_index[:, i]]
+            for i, covariate in enumerate(spec.covariates)
+        ]
+        regressions = {}
+        for target, z in states.items():
+            own = {key: residual[:, j] for j, key in enumerate(keys) if key != target}
+            above = y[:, keys.index(target)] - mean[keys.index(target)]
+            regressions[target] = fitted_to_all(own, z, above, held_out=member, batch=levels)
         return cls(keys, mean, tuple(effects), np.nanstd(residual, axis=0), regressions)
 
     def predict(
@@ -97,8 +105,8 @@ class DepthModel:
         Two arrays (cells).
         """
         j = self.keys.index(target)
-        shift = self.expected_in(batch_index)
-        loc = (shift if predicted_in is None else self.expected_in(predicted_in))[:, j].copy()
+        shift, there = self.expected_in(batch_index), batch_index if predicted_in is None else predicted_in
+        loc = self.expected_in(there)[:, j]
         scale = np.full(len(shift), self.scale[j])
         x = {key: sources[key] - shift[:, self.keys.index(key)] for key in sources if key != target}
         left = np.any([~np.isnan(value) for value in x.values()], axis=0) if x else np.zeros(len(shift), dtype=bool)
@@ -107,17 +115,16 @@ class DepthModel:
                 continue
             told = np.column_stack([np.empty((len(shift), 0)), *(x[key] for key in regression.sources)])
             rows = np.flatnonzero(left & ~np.isnan(told).any(1))
-            loc[rows] += regression.predict(told[rows], state[rows])
+            loc[rows] = self.mean[j] + regression.predict(told[rows], state[rows], there[rows])
             scale[rows] = regression.scale
             left[rows] = False
         return loc, scale
 
     def expected_in(self, batch_index: np.ndarray) -> np.ndarray:
         """Mean log exposure of every modality in some batches (cells x modalities)."""
-        shift = np.tile(self.mean, (len(batch_index), 1))
-        for i, effect in enumerate(self.effects):
-            shift += np.vstack([effect, np.zeros_like(effect[:1])])[batch_index[:, i]]
-        return shift
+        if not self.effects:
+            return np.tile(self.mean, (len(batch_index), 1))
+        return self.mean + added_by_levels(self.effects, batch_index)
 
     def to_json(self) -> dict[str, Any]:
         """A value of plain lists."""
@@ -132,24 +139,33 @@ class DepthModel:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DepthModel:
         """The inverse of `to_json`."""
-        regressions = {
-            key: tuple(Regression.from_json(each) for each in found) for key, found in value["regressions"].items()
-        }
-        return cls(*shared_by_formats(value), np.asarray(value["scale"]), regressions)
+        keys, mean, effects = shared_by_formats(value)
+        regressions = {}
+        for target, found in value["regressions"].items():
+            of_target = [effect[:, keys.index(target)] for effect in effects]
+            regressions[target] = tuple(Regression.from_json(each, of_target) for each in found)
+        return cls(keys, mean, effects, np.asarray(value["scale"]), regressions)
 
     @classmethod
     def from_covariance(cls, value: Mapping[str, Any]) -> DepthModel:
         """What older files hold: per target, the covariance of all log exposures and of the latent state."""
-        keys = list(value["keys"])
+        keys, means, effects = shared_by_formats(value)
         regressions, scale = {}, np.zeros(len(keys))
         for target, covariance in value["covariance"].items():
             joint, mean, j = np.asarray(covariance), np.asarray(value["state_mean"][target]), keys.index(target)
             scale[j] = np.sqrt(joint[j, j])
             regressions[target] = tuple(
-                Regression.from_covariance([keys[k] for k in chosen], joint, mean, used=chosen, target=j)
+                Regression.from_covariance(
+                    [keys[k] for k in chosen],
+                    joint,
+                    mean,
+                    used=chosen,
+                    target=j,
+                    effects=[effect[:, j] for effect in effects],
+                )
                 for chosen in subsets(k for k in range(len(keys)) if k != j)
             )
-        return cls(*shared_by_formats(value), scale, regressions)
+        return cls(keys, means, effects, scale, regressions)
 
 
 def shared_by_formats(value: Mapping[str, Any]) -> tuple[tuple[str, ...], np.ndarray, tuple[np.ndarray, ...]]:

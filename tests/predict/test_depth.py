@@ -25,9 +25,9 @@ def known() -> DepthModel:
     return DepthModel(
         KEYS, np.array([0.1, -0.2, 0.3]), (np.array([[0.5, 0.2, 0.1], [-0.5, -0.2, -0.1]]),), np.array([9.0, 0.6, 9.0]),
         {"atac": (
-            Regression(("rna", "prot"), np.array([0.01, 0.5, 0.25, 1.0, -1.0]), 0.3),
-            Regression(("rna",), np.array([0.02, 0.6, 1.0, -1.0]), 0.4),
-            Regression((), np.array([0.03, 1.0, -1.0]), 0.5),
+            Regression(("rna", "prot"), np.array([0.01, 0.5, 0.25, 1.0, -1.0]), 0.3, (np.array([0.2, -0.2]),)),
+            Regression(("rna",), np.array([0.02, 0.6, 1.0, -1.0]), 0.4, (np.array([0.2, -0.2]),)),
+            Regression((), np.array([0.03, 1.0, -1.0]), 0.5, (np.array([0.3, -0.3]),)),
         )},
     )  # fmt: skip
 
@@ -100,7 +100,8 @@ def test_modalities_never_measured_together_do_not_tell_of_each_other():
     state = rng.normal(size=(600, N_LATENT))
     depth = np.column_stack([state[:, 0] + rng.normal(0, 0.1, 600) for _ in KEYS])
     depth[:300, 1], depth[300:, 2] = np.nan, np.nan
-    told = fitted_to_all(KEYS, "prot", depth, state, np.zeros(600, dtype=bool))
+    sources = {"rna": depth[:, 0], "atac": depth[:, 1]}
+    told = fitted_to_all(sources, state, depth[:, 2], held_out=np.zeros(600, dtype=bool))
     assert [regression.sources for regression in told] == [("rna",), ()]
 
 
@@ -110,7 +111,7 @@ def test_with_few_cells_what_is_left_is_not_taken_for_too_little():
     state, y = rng.normal(size=(60, 30)), rng.normal(size=60)
     found = Regression.fit([], np.empty((60, 0)), state, y, held_out=np.zeros(60, dtype=bool))
     others, theirs = rng.normal(size=(2000, 30)), rng.normal(size=2000)
-    off = theirs - found.predict(np.empty((2000, 0)), others)
+    off = theirs - found.predict(np.empty((2000, 0)), others, np.empty((2000, 0), dtype=int))
     assert off.std() < 1.1
     assert 0.85 < found.scale / off.std() < 1.2
 
@@ -165,3 +166,29 @@ def test_a_latent_state_that_tells_depth_is_used(measured):
     loc, scale = fitted.predict("atac", sources, cells.batch_index, state)
     assert scale.mean() < 0.7 * without.mean()
     assert np.corrcoef(loc, log_depth[:, 1])[0, 1] > 0.95
+
+
+def test_types_that_alone_were_measured_in_a_batch_are_not_taken_for_the_batch(measured):
+    """Of the second batch only cells of a deep type have the target: the batch itself is no deeper."""
+    cells, spec, log_depth = measured
+    kind = np.arange(len(cells)) % 2
+    own = log_depth[:, 1] + kind
+    there = (cells.batch_index[:, 0] == 0) | (kind == 1)
+    rows = cells.rows | {"atac": np.where(there, np.arange(len(cells)), -1)}
+    some = replace(cells, rows=rows, exposure=cells.exposure | {"atac": np.exp(own)})
+    state = kind[:, None].astype(float)
+    sources = {"rna": log_depth[:, 0]}
+    loc, _ = DepthModel.fit(some, spec, {"atac": state}, HELD_OUT).predict("atac", sources, cells.batch_index, state)
+    for level in (0, 1):
+        for each in (0, 1):
+            those = (cells.batch_index[:, 0] == level) & (kind == each)
+            assert loc[those].mean() == pytest.approx(own[those].mean(), abs=0.05)
+
+
+def test_files_whose_regressions_hold_no_batches_add_the_mean_of_each(known):
+    old = json.loads(json.dumps(known.to_json()))
+    for each in old["regressions"]["atac"]:
+        del each["effects"]
+    sources, batch = {"rna": np.array([0.4])}, np.array([[0]])
+    loc, _ = DepthModel.from_json(old).predict("atac", sources, batch, NOWHERE[:1])
+    assert loc[0] == pytest.approx(-0.2 + 0.2 + 0.02 + 0.6 * (0.4 - 0.1 - 0.5))
