@@ -148,7 +148,7 @@ def empty_cells(key: str, total: np.ndarray, obs_names: pd.Index, *, drop_empty:
         raise InvalidCounts(
             f"{key!r}: {empty.sum():,} of {len(empty):,} cells have not a single count in the features used (first: "
             f"{listed(obs_names[empty], most=3)}). A cell that was not measured must be absent from the modality, not "
-            "zero; pass drop_empty=True to treat these cells as not measured."
+            "zero or NaN in all of it; pass drop_empty=True to treat these cells as not measured."
         )
     return empty
 

@@ -189,7 +189,7 @@ def batch_index(obs: pd.DataFrame, covariates: Sequence[Covariate]) -> np.ndarra
 def fixed_batch_index(spec: DataSpec, batch: str | int | Sequence[str], n_cells: int) -> np.ndarray:
     """The same level for every cell: predict as if measured there."""
     given = [batch] if isinstance(batch, str) or not isinstance(batch, Sequence | np.ndarray) else batch
-    levels = [str(level) for level in given]
+    levels = [str(int(level) if isinstance(level, float) and level.is_integer() else level) for level in given]
     if not spec.covariates:
         raise MultiomeError(f"`batch` is {levels}, but the model was fitted without `batch_key`; leave it out.")
     if len(levels) != len(spec.covariates):
