@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -186,10 +187,15 @@ def batch_index(obs: pd.DataFrame, covariates: Sequence[Covariate]) -> np.ndarra
     return index
 
 
-def fixed_batch_index(spec: DataSpec, batch: str | int | Sequence[str], n_cells: int) -> np.ndarray:
+def level_of(value: Any) -> Any:
+    """A level as a user may write it: 1.0, from a column with missing values, is the level 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def fixed_batch_index(spec: DataSpec, batch: str | float | Sequence[str], n_cells: int) -> np.ndarray:
     """The same level for every cell: predict as if measured there."""
     given = [batch] if isinstance(batch, str) or not isinstance(batch, Sequence | np.ndarray) else batch
-    levels = [str(int(level) if isinstance(level, float) and level.is_integer() else level) for level in given]
+    levels = [str(level_of(level)) for level in given]
     if not spec.covariates:
         raise MultiomeError(f"`batch` is {levels}, but the model was fitted without `batch_key`; leave it out.")
     if len(levels) != len(spec.covariates):

@@ -175,6 +175,8 @@ def test_anndata(make_adata):
 def test_as_if_measured_elsewhere():
     spec = DataSpec({}, (Covariate("donor", ("a", "b"), (2, 6)), Covariate("site", ("s1",), (8,))), 8)
     assert fixed_batch_index(spec, ["b", "s1"], 2).tolist() == [[1, 0], [1, 0]]
+    lanes = DataSpec({}, (Covariate("lane", ("1", "2"), (2, 6)),), 8)
+    assert [fixed_batch_index(lanes, lane, 1).item() for lane in (2, 2.0, "2", np.float64(2))] == [1, 1, 1, 1]
     with pytest.raises(UnknownName, match=r"Unknown batch 'c' of 'donor'; there is 'a', 'b'"):
         fixed_batch_index(spec, ["c", "s1"], 2)
     with pytest.raises(MultiomeError, match=r"one level per covariate \['donor', 'site'\], got \['b'\]"):
