@@ -96,3 +96,17 @@ def test_a_deep_source_is_judged_in_its_own_batch(quick_fit):
     assert 0.6 < np.median(found) / np.median(there) < 1.6
     named = model.translate(rna[deep].copy(), source="rna", target="prot", batch="a").X.sum(1)
     assert 0.6 < np.median(named) / np.median(there) < 1.6
+
+
+def test_a_single_cell_does_not_tell_how_its_batch_looks(mosaic, small, quick_fit):
+    rna, _ = mosaic
+    prot = small.mdata["prot"]
+    batch = small.mdata.obs.loc[prot.obs_names, "batch"].to_numpy()
+    here = (batch == "batch1") | (np.arange(len(batch)) == np.flatnonzero(batch == "batch2")[0])
+    model = quick_fit(md.MuData({"rna": rna, "prot": prot[here].copy()}), batch_key="batch")
+    with pytest.warns(
+        MultiomeWarning, match="'prot' was measured in fewer than 3 training cells of a 'batch' 'batch2'"
+    ):
+        found = model.translate(rna, source="rna", target="prot")
+    expected = model.translate(rna, source="rna", target="prot", batch="batch1")
+    np.testing.assert_allclose(found.X, expected.X, rtol=1e-5)
