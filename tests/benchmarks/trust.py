@@ -174,7 +174,7 @@ def cells(seed: int) -> Iterator[Row]:
     """AUROC by which cells of a type that training lacked are told from other cells, and shares that are flagged."""
     for name, mods, labels, types in sets_with_types():
         for one in types:
-            yield {"data": name} | left_out(mods, labels, one, seed)
+            yield {"data": name, "type": one} | left_out(mods, *removed(labels, one, seed), seed=seed)
 
 
 def simulated_cells(seed: int) -> Iterator[Row]:
@@ -190,7 +190,8 @@ def simulated_cells(seed: int) -> Iterator[Row]:
         train, scored = ~new & ~test, new | test
         distance = NearestNeighbors(n_neighbors=3).fit(sim.truth.z[train]).kneighbors(sim.truth.z[scored])[0].mean(1)
         yield {
-            "trajectory": "on" if on[new].all() else "off", **left_out(dict(sim.mdata.mod), labels, one, seed),
+            "trajectory": "on" if on[new].all() else "off", "type": one,
+            **left_out(dict(sim.mdata.mod), new, test, seed=seed),
             "AUROC of true states": auroc(distance, new[scored]),
         }  # fmt: skip
 
@@ -200,9 +201,8 @@ def removed(labels: np.ndarray, one: str, seed: int) -> tuple[np.ndarray, np.nda
     return labels == one, np.random.default_rng(seed).random(len(labels)) < 0.2
 
 
-def left_out(mods: dict[str, ad.AnnData], labels: np.ndarray, one: str, seed: int) -> Row:
-    """Fit without a type, and score all cells."""
-    new, test = removed(labels, one, seed)
+def left_out(mods: dict[str, ad.AnnData], new: np.ndarray, test: np.ndarray, *, seed: int) -> Row:
+    """Fit without the cells of a type and without those of other types to compare them with, and score both."""
     data = md.MuData({key: part.copy() for key, part in mods.items()})
     model = fit(data[~new & ~test].copy(), seed)
     with warnings.catch_warnings():
@@ -212,7 +212,7 @@ def left_out(mods: dict[str, ad.AnnData], labels: np.ndarray, one: str, seed: in
     score, flag = found["novelty"].to_numpy(), found["unlike_training"].to_numpy()
     s, is_new = score[scored], new[scored]
     return {
-        "type": one, **spanned("AUROC", lambda rows: auroc(s[rows], is_new[rows]), len(s)),
+        **spanned("AUROC", lambda rows: auroc(s[rows], is_new[rows]), len(s)),
         "flagged, new": flag[new].mean(), "flagged, others": flag[test & ~new].mean(), "n": float(new.sum()),
     }  # fmt: skip
 
