@@ -65,15 +65,14 @@ class DepthModel:
             residual = residual - effect[cells.batch_index[:, i]]
         member = np.zeros(len(cells), dtype=bool)
         member[held_out] = True
-        levels = [
-            np.eye(len(covariate.levels) + 1)[:, :-1][cells.batch_index[:, i]]
-            for i, covariate in enumerate(spec.covariates)
-        ]
+        n_levels = [len(covariate.levels) for covariate in spec.covariates]
         regressions = {}
         for target, z in states.items():
             own = {key: residual[:, j] for j, key in enumerate(keys) if key != target}
             above = y[:, keys.index(target)] - mean[keys.index(target)]
-            regressions[target] = fitted_to_all(own, z, above, held_out=member, batch=levels)
+            regressions[target] = fitted_to_all(
+                own, z, above, held_out=member, batch_index=cells.batch_index, n_levels=n_levels
+            )
         return cls(keys, mean, tuple(effects), np.nanstd(residual, axis=0), regressions)
 
     def predict(

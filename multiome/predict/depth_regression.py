@@ -142,12 +142,13 @@ def fitted_to_all(
     y: np.ndarray,
     *,
     held_out: np.ndarray,
-    batch: Sequence[np.ndarray] = (),
+    batch_index: np.ndarray,
+    n_levels: Sequence[int],
 ) -> tuple[Regression, ...]:
     """One regression for every set of other modalities that enough cells have beside the target, large sets first.
 
     ``sources`` hold log exposures centred in their batches and ``y`` those of the target, centred (cells), ``state``
-    latent states (cells x latent), all with NaN; the others are as in `Regression.fit`.
+    latent states (cells x latent), all with NaN; ``batch_index`` levels (cells x covariates), -1 for none.
     """
     told = ~np.isnan(y) & ~np.isnan(state).any(1)
     found = []
@@ -156,6 +157,6 @@ def fitted_to_all(
         rows = np.flatnonzero(told & ~np.isnan(x).any(1))
         if len(rows) >= MIN_CELLS:
             rows = np.random.default_rng(0).permutation(rows)[:MAX_CELLS]
-            levels = [each[rows] for each in batch]
+            levels = [np.eye(n + 1)[:, :-1][level] for n, level in zip(n_levels, batch_index[rows].T, strict=True)]
             found.append(Regression.fit(chosen, x[rows], state[rows], y[rows], held_out=held_out[rows], batch=levels))
     return tuple(found)

@@ -101,7 +101,8 @@ def test_modalities_never_measured_together_do_not_tell_of_each_other():
     depth = np.column_stack([state[:, 0] + rng.normal(0, 0.1, 600) for _ in KEYS])
     depth[:300, 1], depth[300:, 2] = np.nan, np.nan
     sources = {"rna": depth[:, 0], "atac": depth[:, 1]}
-    told = fitted_to_all(sources, state, depth[:, 2], held_out=np.zeros(600, dtype=bool))
+    alone = {"held_out": np.zeros(600, dtype=bool), "batch_index": np.empty((600, 0), dtype=int), "n_levels": []}
+    told = fitted_to_all(sources, state, depth[:, 2], **alone)
     assert [regression.sources for regression in told] == [("rna",), ()]
 
 
