@@ -18,6 +18,7 @@ SHRINKAGES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
 SHRINKAGE_OF_DEPTHS, SHRINKAGE_OF_BATCHES = 1.0, 1.0
 """Cells' worth of belief that depths say nothing of each other, and that a batch is like the others."""
 NO_BELIEF = 1e-6
+"""The intercept is free: what all batches share is no effect of theirs."""
 BELIEF = 100.0
 """Cells' worth of belief that held-out cells are as far off as those that were trained with."""
 MAX_CELLS = 50_000
@@ -85,12 +86,11 @@ class Regression:
 
     def to_json(self) -> dict[str, Any]:
         """A value of plain lists."""
-        effects = [effect.tolist() for effect in self.effects]
         return {
             "sources": list(self.sources),
             "weights": self.weights.tolist(),
             "scale": self.scale,
-            "effects": effects,
+            "effects": [effect.tolist() for effect in self.effects],
         }
 
     @classmethod

@@ -68,9 +68,8 @@ def elsewhere(
 def replacing(n_cells: Int[np.ndarray, " level"]) -> Int[np.ndarray, " and_none"]:
     """The level to take for each, by how many cells of it were measured; last for cells of none that is known.
 
-    Fewer than `FEW` count as none, unless no level has as many.
-
-    These stay as they are, for which the average of the levels stands, unless only one level was measured.
+    Fewer than `FEW` count as none, unless no level has as many. Cells of no known level stay as they are, for which the
+    average of the levels stands, unless only one level was measured.
     """
     levels = np.append(np.arange(len(n_cells)), -1)
     most = int(np.argmax(n_cells))
