@@ -135,7 +135,7 @@ def fit(
             torch.manual_seed(start)
             vae = begin(spec, known, known_rows, config, seed=start, balance=loss.balance, edges=edges)
             checkpoint = files[one] if files else None
-            told = optimise(Job(vae, cells, rows, (known, checks), train, loss, start, checkpoint, mark))
+            told = optimise(vae, Job(cells, rows, (known, checks), train, loss, start, checkpoint, mark))
         if told.interrupted and vaes:
             mention_interrupted(len(vaes), n_models)
             break

@@ -9,16 +9,13 @@ import numpy as np
 import pandas as pd
 
 from multiome.data.dataset import CellDataset
-from multiome.model.vae import MultiomeVAE
 from multiome.train.config import LossWeights, TrainConfig
 
 
 @dataclass(frozen=True)
 class Job:
-    """A model and the cells to train it on."""
+    """The cells to train a model on, and how."""
 
-    vae: MultiomeVAE
-    """Holds the trained weights in the end."""
     cells: CellDataset
     rows: np.ndarray
     """The cells to train on."""

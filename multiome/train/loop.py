@@ -19,6 +19,7 @@ from lightning_fabric.plugins.environments import (
 from pytorch_lightning.strategies import DDPStrategy
 
 from multiome.data.cells import apart_in
+from multiome.model.vae import MultiomeVAE
 from multiome.train.callbacks import AverageWeights, History, Together
 from multiome.train.config import TrainConfig
 from multiome.train.datamodule import loader
@@ -36,27 +37,27 @@ MAX_CHECKS = 100
 many times."""
 
 
-def train(job: Job) -> Trained:
-    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``job.vae``.
+def train(vae: MultiomeVAE, job: Job) -> Trained:
+    """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``.
 
     In this process, or in several that are started for it, or in those of which something else has started this one.
     """
     share = started_outside(job.config.devices, job.config.num_nodes)
     before = None if job.checkpoint is None else begun(job.checkpoint, job.mark)
     if share is None and job.config.world > 1:
-        told = train_in_processes(job)
+        told = train_in_processes(vae, job)
     else:
-        told = train_here(job, share or ALL, before=before)
+        told = train_here(vae, job, share or ALL, before=before)
     if told.interrupted:
         mention_end()
     return told
 
 
 def train_here(
-    job: Job, share: Share, *, before: str | None = None, interrupt: StopOnInterrupt | None = None
+    vae: MultiomeVAE, job: Job, share: Share, *, before: str | None = None, interrupt: StopOnInterrupt | None = None
 ) -> Trained:
     """Train in this process, which is the only one or has its share; go on from the state ``before`` where given."""
-    vae, cells, rows, config, seed = job.vae, job.cells, job.rows, job.config, job.seed
+    cells, rows, config, seed = job.cells, job.rows, job.config, job.seed
     held_out = job.checks[1]
     batches = loader(cells, rows, config.batch_size, seed=seed, share=share)
     steps_per_epoch = len(batches)

@@ -1,38 +1,22 @@
-"""Processes of one machine that train together: started, given the job, waited for, and their result taken back.
-
-They are new Python processes, so that a notebook and a script without ``if __name__ == "__main__"`` do, too.
-"""
+"""Processes of one machine that train one model together: given the job, waited for, and the weights taken back."""
 
 from __future__ import annotations
 
-import codecs
-import os
-import subprocess
 import sys
-import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from time import sleep
-from typing import IO
 
 import torch
 
-from multiome.errors import MultiomeError
 from multiome.files import scratch
+from multiome.model.vae import MultiomeVAE
 from multiome.train.interrupt import Interrupts
 from multiome.train.job import Job, Trained
+from multiome.train.process import Process, environment, failed_of, first_error, n_cores
 from multiome.train.processes import Share
 from multiome.train.sent import receive, send
 
-STOP = b"stop\n"
-"""Asks a process to end training after this step. That it can read no more tells that this process is gone."""
-TOLD = 20
-"""Last lines of what a process has said that are shown where it died without a word."""
 
-
-def train_in_processes(job: Job) -> Trained:
+def train_in_processes(vae: MultiomeVAE, job: Job) -> Trained:
     """As `train`, in as many processes of this machine as the job's settings say.
 
     Raises
@@ -42,8 +26,10 @@ def train_in_processes(job: Job) -> Trained:
     """
     world = job.config.devices
     with scratch("multiome-fit") as folder:
-        send(job, folder / "job")
-        processes = [Process(folder, Share(rank, world)) for rank in range(world)]
+        send((vae, job), folder / "job")
+        processes = [
+            Process(["multiome.train.worker", str(folder)], rank, told(Share(rank, world))) for rank in range(world)
+        ]
 
         def ask() -> None:
             for process in processes:
@@ -55,112 +41,25 @@ def train_in_processes(job: Job) -> Trained:
             failed: list[Process] = []
             while any(process.runs for process in processes) and not failed:
                 sleep(0.05)
-                failed = [process for process in processes if process.failed]
+                failed = failed_of(processes)
         finally:
             for process in processes:
                 process.end()
             interrupts.restore()
         if failed:
             raise first_error(folder, failed)
-        told, weights = receive(folder / "result")
-    job.vae.settle()
-    job.vae.load_state_dict(weights)
-    job.vae.eval()
-    return told
+        trained, weights = receive(folder / "result")
+    vae.settle()
+    vae.load_state_dict(weights)
+    vae.eval()
+    return trained
 
 
-class Process:
-    """One of them: what it says is shown, or kept for the case that it dies."""
-
-    def __init__(self, folder: Path, share: Share) -> None:
-        self.share = share
-        command = [sys.executable, "-m", "multiome.train.worker", str(folder)]
-        self.popen = subprocess.Popen(
-            command, env=environment(share), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which asks them to end
-        )  # fmt: skip
-        self.complaints: deque[str] = deque(maxlen=TOLD)
-        readers = ((self.popen.stdout, show), (self.popen.stderr, self.keep))
-        self.readers = [threading.Thread(target=use, args=(stream,), daemon=True) for stream, use in readers]
-        for reader in self.readers:
-            reader.start()
-
-    def keep(self, stream: IO[bytes]) -> None:
-        """Its last lines of errors and warnings."""
-        with stream:
-            for line in stream:
-                self.complaints.append(line.decode(errors="replace"))
-
-    @property
-    def runs(self) -> bool:
-        """Whether it has not ended."""
-        return self.popen.poll() is None
-
-    @property
-    def failed(self) -> bool:
-        """Whether it has ended, and not well."""
-        return bool(self.popen.poll())
-
-    def stop(self) -> None:
-        """Ask for an end after this step."""
-        assert self.popen.stdin is not None
-        with suppress(OSError):  # it has ended
-            self.popen.stdin.write(STOP)
-            self.popen.stdin.flush()
-
-    def end(self) -> None:
-        """See that it is gone."""
-        if self.runs:
-            self.popen.kill()
-        self.popen.wait()
-        for reader in self.readers:
-            reader.join()
-        assert self.popen.stdin is not None
-        with suppress(OSError):
-            self.popen.stdin.close()
-
-
-def show(stream: IO[bytes]) -> None:
-    """What a process prints, the progress bar, is printed here, so that notebooks show it."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    with stream:
-        while part := os.read(stream.fileno(), 4096):
-            sys.stdout.write(decoder.decode(part))
-            sys.stdout.flush()
-
-
-def environment(share: Share, outer: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a process is told: its rank, where modules lie, and how many threads are its own."""
+def told(share: Share) -> dict[str, str]:
+    """What a process is told: its rank, and its part of the threads."""
+    own = {"RANK": share.rank, "LOCAL_RANK": share.rank, "WORLD_SIZE": share.world}
     n_threads = max(min(torch.get_num_threads(), n_cores() // share.world), 1)
-    own = {
-        "RANK": share.rank,
-        "LOCAL_RANK": share.rank,
-        "WORLD_SIZE": share.world,
-        "OMP_NUM_THREADS": n_threads,
-        "PYTHONPATH": os.pathsep.join(str(Path(folder).resolve()) for folder in sys.path),
-        "PYTHONSAFEPATH": 1,
-        "PYTHONFAULTHANDLER": 1,
-    }
+    here = environment(n_threads) | {name: str(value) for name, value in own.items()}
     if sys.platform == "linux":
-        own["GLOO_SOCKET_IFNAME"] = "lo"  # whatever the name of the machine resolves to
-    return dict(outer) | {name: str(value) for name, value in own.items()}
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def first_error(folder: Path, failed: Sequence[Process]) -> BaseException:
-    """What went wrong first: a process that died without a word, or what was raised; others fail as one is gone."""
-    told = {process: folder / f"error-{process.share.rank}" for process in failed}
-    silent = next((process for process, path in told.items() if not path.exists()), None)
-    if silent is None:
-        return min((receive(path) for path in told.values()), key=lambda failure: failure.when).error
-    code = silent.popen.returncode
-    how = f"by signal {-code}" + "; memory may have been short" * (code == -9) if code < 0 else f"with status {code}"
-    said = "".join(silent.complaints).strip()
-    return MultiomeError(
-        f"Training process {silent.share.rank} ended {how}. With TrainConfig(checkpoint='run.ckpt') a fit that is "
-        "asked for again goes on from its last epoch." + (f"\n{said}" if said else "")
-    )
+        here["GLOO_SOCKET_IFNAME"] = "lo"  # whatever the name of the machine resolves to
+    return here

@@ -18,6 +18,7 @@ from multiome.errors import MultiomeError
 from multiome.train.interrupt import StopOnInterrupt
 from multiome.train.job import Failure
 from multiome.train.loop import train_here
+from multiome.train.process import error_file
 from multiome.train.processes import Share
 from multiome.train.resume import begun
 from multiome.train.sent import receive, send
@@ -34,7 +35,7 @@ def main(folder: Path) -> int:
         when = time.time()
         if not isinstance(error, MultiomeError):
             error.add_note("".join(traceback.format_exception(error)))
-        report(Failure(error, when), folder / f"error-{share.rank}")
+        report(Failure(error, when), error_file(folder, share.rank))
         return 1
     return 0
 
@@ -42,7 +43,7 @@ def main(folder: Path) -> int:
 def work(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
     """Train together with the other processes."""
     warnings.simplefilter("ignore")
-    job = receive(folder / "job")
+    vae, job = receive(folder / "job")
     if job.config.on_gpu:
         torch.cuda.set_device(share.rank)
     dist.init_process_group(
@@ -52,9 +53,9 @@ def work(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
         world_size=share.world,
     )
     before = None if job.checkpoint is None else begun(job.checkpoint, job.mark)
-    told = train_here(job, share, before=before, interrupt=interrupt)
+    told = train_here(vae, job, share, before=before, interrupt=interrupt)
     if share.rank == 0:
-        send((told, job.vae.state_dict()), folder / "result")
+        send((told, vae.state_dict()), folder / "result")
 
 
 def report(failure: Failure, path: Path) -> None:
