@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Literal, overload
@@ -11,7 +10,6 @@ from typing import Literal, overload
 import anndata as ad
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 
 from multiome.data.build import prepare
@@ -26,7 +24,6 @@ from multiome.files import check_output
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
-from multiome.model.vae import MultiomeVAE
 from multiome.predict import archive
 from multiome.predict.arguments import Depth
 from multiome.predict.denoise import denoise
@@ -35,16 +32,14 @@ from multiome.predict.evaluate import evaluate
 from multiome.predict.find_links import find_links
 from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
-from multiome.predict.learn import learn
+from multiome.predict.learn import learn_together
 from multiome.predict.links import Links
+from multiome.predict.models import Plan, fitted_models
 from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
-from multiome.train.begin import begin
 from multiome.train.config import LossWeights, TrainConfig
-from multiome.train.interrupt import mention_interrupted
 from multiome.train.job import Job
-from multiome.train.loop import train as optimise
 from multiome.train.processes import is_first
 from multiome.train.resume import begun, checkpoint_of, digest, fingerprint
 
@@ -125,25 +120,13 @@ def fit(
     files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(n_models)]
     for file in files:
         begun(file, mark)
-    vaes: list[MultiomeVAE] = []
-    history = pd.DataFrame()
-    for one in range(n_models):
-        start = (seed + one) % 2**32
-        if train.progress_bar and n_models > 1:
-            print(f"Model {one + 1} of {n_models}", file=sys.stderr)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(start)
-            vae = begin(spec, known, known_rows, config, seed=start, balance=loss.balance, edges=edges)
-            checkpoint = files[one] if files else None
-            told = optimise(vae, Job(cells, rows, (known, checks), train, loss, start, checkpoint, mark))
-        if told.interrupted and vaes:
-            mention_interrupted(len(vaes), n_models)
-            break
-        vaes.append(vae)
-        history = history if one else told.history
-        if told.interrupted:
-            break
-    fitted = learn(vaes, spec, config, known, rows=known_rows, held_out=checks, graph=graph, edges=edges, seed=seed)
+    jobs = [
+        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, files[one] if files else None, mark)
+        for one in range(n_models)
+    ]
+    plans = [Plan(spec, config, edges, job, known_rows, seed) for job in jobs]
+    models, history = fitted_models(plans)
+    fitted = learn_together(models, known, rows=known_rows, held_out=checks, graph=graph, edges=edges, seed=seed)
     for file in files if is_first() else ():
         file.unlink(missing_ok=True)
     return Multiome(fitted, history)

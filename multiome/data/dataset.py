@@ -45,6 +45,14 @@ class CellDataset:
         """Whether the values of some modality are read from disk, a few cells at a time."""
         return any(isinstance(matrix.values, StoredRows) for matrix in self.matrices.values())
 
+    @property
+    def n_bytes(self) -> int:
+        """Of the values in memory."""
+        every = (x for matrix in self.matrices.values() for x in (matrix.values, matrix.coverage))
+        return sum(
+            array.nbytes for x in every if isinstance(x, sp.csr_matrix) for array in (x.data, x.indices, x.indptr)
+        )
+
     def load(self, index: np.ndarray) -> CellDataset:
         """Some of the cells, in this order, in memory; matrices hold only theirs."""
         matrices, rows, exposure = {}, {}, {}

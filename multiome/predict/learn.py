@@ -23,10 +23,25 @@ from multiome.predict.totals import match_totals
 from multiome.predict.unlike import learn_usual
 
 
-def learn(
-    vaes: Sequence[MultiomeVAE],
+def learn_alone(
+    vae: MultiomeVAE,
     spec: DataSpec,
     config: ModelConfig,
+    cells: CellDataset,
+    *,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    seed: int,
+) -> Fitted:
+    """A model that can predict, of trained weights and of the cells (``rows``) and held-out cells behind them."""
+    shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
+    match_totals(vae, cells, shrinkage, seed=seed)
+    fitted = Fitted(vae, spec, config, depth_model(vae, cells, spec, held_out), shrinkage)
+    return replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed))
+
+
+def learn_together(
+    models: Sequence[Fitted],
     cells: CellDataset,
     *,
     rows: np.ndarray,
@@ -35,18 +50,10 @@ def learn(
     edges: FeatureEdges | None,
     seed: int,
 ) -> Fitted:
-    """A model ready to predict, of trained weights and of the cells (``rows``) and held-out cells behind them.
-
-    Over the predictions of several such weights the model averages; all else is the first one's.
-    """
-    each = []
-    for vae in vaes:
-        shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
-        match_totals(vae, cells, shrinkage, seed=seed)
-        fitted = Fitted(vae, spec, config, depth_model(vae, cells, spec, held_out), shrinkage)
-        each.append(replace(fitted, calibration=calibrate(fitted, cells, held_out, seed=seed)))
-    evidence = None if edges is None else gather_evidence(vaes[0], cells, edges, spec, seed=seed)
-    fitted = replace(each[0], graph=graph, evidence=evidence, others=tuple(each[1:]))
+    """One model that averages over the predictions of several; all else is the first one's."""
+    first, *others = models
+    evidence = None if edges is None else gather_evidence(first.vae, cells, edges, first.spec, seed=seed)
+    fitted = replace(first, graph=graph, evidence=evidence, others=tuple(others))
     return replace(
         fitted,
         usual=learn_usual(fitted, cells, held_out, seed=seed),

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import torch
 
 from multiome.errors import MultiomeError, check_flag, check_probability, is_number, keep_whole, unknown
-from multiome.train.processes import started_outside
+from multiome.train.processes import launcher, started_outside
 
 MAX_EPOCHS = 36
 """Passes over the training cells where a user says nothing; small data get as many as give ``min_steps``."""
@@ -67,9 +67,14 @@ class TrainConfig:
     By default 0.1; between modalities that fewer than 5,000 edges join, enough for 500, and at most 0.3 (0.1 again of
     fewer than 67 edges, of which 0.3 would be too few to tell anything)."""
     n_models: int | None = None
-    """Models that are trained one after the other from other random starts. Their predictions are averaged, which
+    """Models that are trained from different random starts. Their predictions are averaged, which
     makes them better, at as many times the cost; embeddings and links are the first one's. By default 2 where 200 to
     10,000 training cells have several modalities, else 1."""
+    side_by_side: bool | None = None
+    """Whether several models are trained at the same time, in a process each, among which the threads are shared out,
+    or one after the other. By default on the CPU of one machine where there are threads for it and each takes 400 steps
+    and more: two threads train one model hardly faster than one does. A process takes some seconds to start, and
+    about 0.5 GB; the cells in memory are written to the folder of temporary files once, and read from there by all."""
     checkpoint: str | None = None
     """File to which the state of training is written after every epoch. Where it exists, a `fit` of the same data,
     settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""
@@ -99,6 +104,13 @@ class TrainConfig:
         if self.accelerator not in ACCELERATORS:
             raise unknown("accelerator", self.accelerator, ACCELERATORS)
         check_flag("progress_bar", self.progress_bar)
+        if self.side_by_side is not None:
+            check_flag("side_by_side", self.side_by_side)
+        if self.side_by_side and self.world > 1:
+            raise MultiomeError(
+                f"`side_by_side` trains each model in one process, but `devices` is {self.devices} and `num_nodes` is "
+                f"{self.num_nodes}; leave it out, or give one device."
+            )
         if self.checkpoint is not None and (not isinstance(self.checkpoint, str) or not self.checkpoint):
             raise MultiomeError(f"`checkpoint` must be the name of a file, got {self.checkpoint!r}.")
 
@@ -140,6 +152,13 @@ class TrainConfig:
     def on_gpu(self) -> bool:
         """Whether processes use a GPU each."""
         return self.accelerator != "cpu" and torch.cuda.is_available()
+
+    @property
+    def only_this_cpu(self) -> bool:
+        """Whether a model is trained by one process of this machine, which no other one accompanies, on its CPU."""
+        if self.world > 1 or launcher() is not None:
+            return False
+        return self.accelerator == "cpu" or not any(is_available(each) for each in ("gpu", "tpu"))
 
     def n_averaged(self, n_paired: int) -> int:
         """Models whose predictions are averaged: what the user says, else by the training cells that are paired."""

@@ -61,7 +61,7 @@ class StopOnInterrupt(pl.Callback):
         self.interrupts.listen()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        if self.world > 1 and any_of_all(self.asked):
+        if any_of_all(self.asked) if self.world > 1 else self.asked:  # it may have been asked before training began
             self.asked = trainer.should_stop = True
 
     def restore(self) -> None:
@@ -78,8 +78,7 @@ def mention_end() -> None:
 def mention_interrupted(n_whole: int, n_wanted: int) -> None:
     """Say that of several models only those are kept whose training had ended."""
     warnings.warn(
-        f"Training was interrupted in model {n_whole + 1} of {n_wanted}; predictions are averaged over the {n_whole} "
-        "before it.",
+        f"Training was interrupted when that of {n_whole} of {n_wanted} models had ended; the others are left out.",
         MultiomeWarning,
-        stacklevel=3,
+        stacklevel=5,
     )

@@ -37,7 +37,7 @@ MAX_CHECKS = 100
 many times."""
 
 
-def train(vae: MultiomeVAE, job: Job) -> Trained:
+def train(vae: MultiomeVAE, job: Job, interrupt: StopOnInterrupt | None = None) -> Trained:
     """Optimise until held-out cells are no longer explained better; the best averaged weights stay in ``vae``.
 
     In this process, or in several that are started for it, or in those of which something else has started this one.
@@ -47,7 +47,7 @@ def train(vae: MultiomeVAE, job: Job) -> Trained:
     if share is None and job.config.world > 1:
         told = train_in_processes(vae, job)
     else:
-        told = train_here(vae, job, share or ALL, before=before)
+        told = train_here(vae, job, share or ALL, before=before, interrupt=interrupt)
     if told.interrupted:
         mention_end()
     return told

@@ -9,6 +9,11 @@ from typing import Any
 
 from multiome.errors import MultiomeError
 
+
+class NotHandedOver(MultiomeError):
+    """A value cannot travel between processes."""
+
+
 ALIGNED = 64
 """Arrays begin at multiples of so many bytes."""
 
@@ -18,8 +23,8 @@ def send(value: Any, path: Path) -> None:
 
     Raises
     ------
-    MultiomeError
-        If something in it cannot be handed over.
+    NotHandedOver
+        If something in it cannot be.
     """
     places = []
     with path.open("wb") as file:
@@ -33,7 +38,7 @@ def send(value: Any, path: Path) -> None:
         try:
             rest = pickle.dumps(value, protocol=5, buffer_callback=apart)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise MultiomeError(
+            raise NotHandedOver(
                 f"Several processes cannot be given this job ({error}). What a modality is made of must be defined at "
                 "the top of a module, and be no lambda; or start the processes with torchrun."
             ) from error

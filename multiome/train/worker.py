@@ -1,4 +1,8 @@
-"""One of several processes of a fit: ``python -m multiome.train.worker FOLDER``, as `train_in_processes` starts it."""
+"""One of the processes that a fit starts.
+
+``python -m multiome.train.worker FOLDER`` trains a model together with others, as `train_in_processes` starts it;
+``python -m multiome.train.worker FOLDER NUMBER`` does one of the tasks that `side_by_side` hands over.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +25,41 @@ from multiome.train.loop import train_here
 from multiome.train.process import error_file
 from multiome.train.processes import Share
 from multiome.train.resume import begun
-from multiome.train.sent import receive, send
+from multiome.train.sent import NotHandedOver, receive, send
+from multiome.train.side_by_side import TASKS, result_file
 
 
-def main(folder: Path) -> int:
-    """Train, and leave the result, or what was raised, in the folder."""
-    share = Share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+def main(folder: Path, number: int | None = None) -> int:
+    """Do the work, and leave the result, or what was raised, in the folder."""
+    share = Share() if number is not None else Share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     interrupt = StopOnInterrupt(world=share.world)
     threading.Thread(target=listen, args=(interrupt, folder), daemon=True).start()
+    warnings.simplefilter("ignore")
     try:
-        work(folder, share, interrupt)
+        if number is None:
+            together(folder, share, interrupt)
+        else:
+            alone(folder, number, interrupt)
     except BaseException as error:
         when = time.time()
         if not isinstance(error, MultiomeError):
             error.add_note("".join(traceback.format_exception(error)))
-        report(Failure(error, when), error_file(folder, share.rank))
+        report(Failure(error, when), error_file(folder, share.rank if number is None else number))
         return 1
     return 0
 
 
-def work(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
+def alone(folder: Path, number: int, interrupt: StopOnInterrupt) -> None:
+    """One of the tasks."""
+    try:
+        tasks = receive(folder / TASKS)
+    except Exception as error:  # such as of a class that a notebook defines
+        raise NotHandedOver(f"{type(error).__name__}: {error}") from error
+    send(tasks[number](interrupt), result_file(folder, number))
+
+
+def together(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
     """Train together with the other processes."""
-    warnings.simplefilter("ignore")
     vae, job = receive(folder / "job")
     if job.config.on_gpu:
         torch.cuda.set_device(share.rank)
@@ -79,7 +96,7 @@ def listen(interrupt: StopOnInterrupt, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    status = main(Path(sys.argv[1]))
+    status = main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # at once: other processes may be gone, and a connection waits for them

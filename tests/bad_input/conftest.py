@@ -15,7 +15,7 @@ def never_trains(monkeypatch):
     def optimise(*_, **__):
         raise Trained
 
-    monkeypatch.setattr("multiome.api.optimise", optimise)
+    monkeypatch.setattr("multiome.predict.models.train", optimise)
 
 
 @pytest.fixture

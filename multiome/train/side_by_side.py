@@ -1,0 +1,91 @@
+"""Work of several models, each in a new process of this machine, as many at a time as there are threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import sleep
+from typing import TypeVar
+
+import torch
+
+from multiome.files import scratch
+from multiome.train.interrupt import Interrupts, StopOnInterrupt
+from multiome.train.process import Died, Process, environment, failed_of, first_error, n_cores
+from multiome.train.sent import NotHandedOver, receive, send
+
+Result = TypeVar("Result")
+
+TASKS = "tasks"
+"""The file that hands the work over."""
+
+
+class NotHere(Exception):
+    """Why work cannot be done in processes of its own, here or of this kind."""
+
+
+def side_by_side(tasks: Sequence[Callable[[StopOnInterrupt], Result]]) -> list[Result]:
+    """What the tasks return, which end early where the interrupt they are given asks for that.
+
+    The threads of this process are shared out; results are those of as many threads as a task has.
+
+    Raises
+    ------
+    NotHere
+        If processes cannot be started, or given their work, or one of them ended without a word.
+    Exception
+        What was raised by a task first, of the same type.
+    """
+    n_threads = min(torch.get_num_threads(), n_cores())
+    at_once = max(min(len(tasks), n_threads), 1)
+    try:
+        with scratch("multiome-fit") as folder:
+            send(list(tasks), folder / TASKS)
+            run(folder, len(tasks), at_once=at_once, n_threads=max(n_threads // at_once, 1))
+            return [receive(result_file(folder, number)) for number in range(len(tasks))]
+    except (NotHandedOver, Died) as error:
+        raise NotHere(str(error)) from error
+    except OSError as error:  # no room for temporary files, no further processes
+        raise NotHere(f"{type(error).__name__}: {error}") from error
+
+
+def run(folder: Path, n_tasks: int, *, at_once: int, n_threads: int) -> None:
+    """Start a process for every task, the next one when another has ended, until all have, or one has failed."""
+    processes: list[Process] = []
+    asked = False
+
+    def ask() -> None:
+        nonlocal asked
+        asked = True
+        for process in processes:
+            process.stop()
+
+    interrupts = Interrupts(ask)
+    interrupts.listen()
+    failed: list[Process] = []
+    try:
+        while not failed:
+            running = sum(process.runs for process in processes)
+            if running < at_once and len(processes) < n_tasks:
+                number = len(processes)
+                arguments = ["multiome.train.worker", str(folder), str(number)]
+                processes.append(Process(arguments, number, environment(n_threads)))
+                if asked:
+                    processes[-1].stop()
+                continue
+            if not running:
+                break
+            sleep(0.05)
+            failed = failed_of(processes)
+        failed = failed or failed_of(processes)
+    finally:
+        for process in processes:
+            process.end()
+        interrupts.restore()
+    if failed:
+        raise first_error(folder, failed)
+
+
+def result_file(folder: Path, number: int) -> Path:
+    """Where a process leaves what its task returned."""
+    return folder / f"result-{number}"
