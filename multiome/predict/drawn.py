@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from multiome.errors import MultiomeWarning, check_seed, check_whole
-from multiome.predict import embed
+from multiome.predict.embed import block_size
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import check_draws
 from multiome.predict.scale import check_scale, draw, expectation
@@ -104,7 +104,7 @@ def draws_by_block(
     Whoever asks seeds, and switches gradients off: what is suspended between blocks must do neither.
     """
     n, scale, each = wanted.n_samples, wanted.scale, query.of_each()
-    size = block_size(2 * n * len(query.features))
+    size = min(query.block_size, block_size(2 * n * len(query.features), BLOCK_BYTES // 4))
     for blocks in zip(*(one.blocks(size) for one in each), strict=True):
         index = blocks[0].index
         measured = np.empty((n, len(index), len(query.features)), dtype=np.float32)
@@ -118,11 +118,3 @@ def draws_by_block(
         nothing = query.nothing[index]
         measured[:, nothing], expectations[:, nothing] = np.nan, np.nan
         yield index, measured, expectations
-
-
-def block_size(n_values: int) -> int:
-    """Cells of which so many values each are held at a time: a block, or a half of it, a quarter, and so on."""
-    size = embed.BLOCK
-    while size > 1 and 4 * n_values * size > BLOCK_BYTES:
-        size //= 2
-    return size

@@ -18,7 +18,10 @@ from multiome.predict.fitted import Fitted
 from multiome.types import Batch
 
 BLOCK = 1024
-"""Cells that a verb works on at a time."""
+"""Cells that a verb works on at a time, at most."""
+ENTRIES = 8_000_000
+"""Of a matrix of cells and features that a CPU works on at a time. Larger ones are taken from the system anew each time
+(above 32 MB by glibc), which costs more than what is computed of them."""
 
 
 def blocks(cells: CellDataset, size: int | None = None) -> Iterator[np.ndarray]:
@@ -26,6 +29,14 @@ def blocks(cells: CellDataset, size: int | None = None) -> Iterator[np.ndarray]:
     size = BLOCK if size is None else size
     for start in range(0, len(cells), size):
         yield np.arange(start, min(start + size, len(cells)))
+
+
+def block_size(n_values: int, most: int = ENTRIES) -> int:
+    """Cells of which so many values each are held at a time: a block, or a half of it, a quarter, and so on."""
+    size = BLOCK
+    while size > 1 and n_values * size > most:
+        size //= 2
+    return size
 
 
 def posterior(fitted: Fitted, cells: CellDataset, batch: Batch) -> Normal:

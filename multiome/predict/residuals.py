@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from multiome.data.dataset import CellDataset
-from multiome.predict.embed import blocks, posterior
+from multiome.predict.embed import block_size, blocks, posterior
 from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import DISPERSION, HIGH, LOW
 from multiome.types import Batch
@@ -30,7 +30,7 @@ def all_residuals(
     one at random.
     """
     parts = []
-    for index in blocks(cells):
+    for index in blocks(cells, compared_at_once(cells)):
         batch = cells.take(index).to(fitted.device)
         parts.append(residuals(fitted, cells, batch, posterior(fitted, cells, batch), key, other=other))
     value, known = (torch.cat(each) for each in list(zip(*parts, strict=True))[:2])
@@ -39,6 +39,11 @@ def all_residuals(
     else:
         usual = torch.from_numpy(square).float()
     return usual.double().numpy(), log_ratio(value, known, usual), np.concatenate([depth for _, _, depth in parts])
+
+
+def compared_at_once(cells: CellDataset) -> int:
+    """How many cells are, by the modality of most features."""
+    return block_size(max(matrix.values.shape[1] for matrix in cells.matrices.values()))
 
 
 def log_ratio(

@@ -18,7 +18,7 @@ from multiome.data.covariates import UNSEEN
 from multiome.data.dataset import CellDataset
 from multiome.predict.arguments import Depth
 from multiome.predict.elsewhere import elsewhere
-from multiome.predict.embed import blocks, posterior
+from multiome.predict.embed import block_size, blocks, posterior
 from multiome.predict.fitted import Fitted
 from multiome.predict.scale import WHOLE_CELL
 from multiome.types import Batch
@@ -86,9 +86,14 @@ class Query:
             return None
         return torch.from_numpy(every.get_indexer(self.features).astype(np.int64)).to(self.fitted.device)
 
+    @property
+    def block_size(self) -> int:
+        """Cells that are predicted at a time: fewer where there are many features, unless on a GPU."""
+        return block_size(len(self.features) if self.fitted.device.type == "cpu" else 1)
+
     def blocks(self, size: int | None = None) -> Iterator[Block]:
-        """Everything known of the cells, so many at a time; by default, as many as verbs work on."""
-        for index in blocks(self.cells, size):
+        """Everything known of the cells, so many at a time; by default, as many as are predicted."""
+        for index in blocks(self.cells, self.block_size if size is None else size):
             batch = self.cells.take(index).to(self.fitted.device)
             q = posterior(self.fitted, self.cells, batch)
             predicted_in = torch.from_numpy(self.predicted_in[index]).to(batch.index.device)

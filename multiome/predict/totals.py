@@ -17,10 +17,11 @@ from multiome.data.dataset import CellDataset
 from multiome.model.panels import where_known
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
+from multiome.predict.embed import block_size, blocks
 from multiome.predict.shrinkage import Shrinkage
 
-MAX_CELLS, BLOCK = 20_000, 512
-"""Cells looked at, and how many at a time."""
+MAX_CELLS = 20_000
+"""Cells looked at."""
 BELIEF = 10.0
 """Counts' worth of belief that training got a feature right."""
 
@@ -44,8 +45,9 @@ def totals(
     """Of each feature over some cells: counted, and predicted from the other modalities; from itself where alone."""
     channel, device = vae.channel(key), next(vae.parameters()).device
     counted, predicted = torch.zeros(2, channel.likelihood.n_features, dtype=torch.float64, device=device)
-    for start in range(0, len(rows), BLOCK):
-        batch = cells.take(rows[start : start + BLOCK]).to(device)
+    looked_at = cells.part(rows)
+    for index in blocks(looked_at, block_size(channel.likelihood.n_features)):
+        batch = looked_at.take(index).to(device)
         others = [seen for other, seen in batch.observed.items() if other != key]
         alone = ~torch.stack(others).any(0) if others else batch.observed[key]
         q = product_of_experts(vae.encode(batch).per_modality, {**batch.observed, key: alone})

@@ -30,7 +30,7 @@ from multiome.predict.novelty import (
     Standard,
     Usual,
 )
-from multiome.predict.residuals import all_residuals, log_ratio, residuals, total_of
+from multiome.predict.residuals import all_residuals, compared_at_once, log_ratio, residuals, total_of
 from multiome.types import Batch
 
 N_NEAREST = 3
@@ -94,7 +94,7 @@ def scores_of(
     """
     keys = [key for key in cells.matrices if key in usual.standards]
     scores, far = {key: np.full(len(cells), np.nan) for key in keys}, np.full(len(cells), np.nan)
-    for index in blocks(cells):
+    for index in blocks(cells, compared_at_once(cells)):
         batch = cells.take(index).to(fitted.device)
         q = posterior(fitted, cells, batch)
         for key in keys:
