@@ -455,11 +455,11 @@ class Multiome:
     ) -> Prediction | ad.AnnData:
         """Smooth a modality that was measured, by all that was measured of each cell.
 
-        What is expected of another measurement of the same cell: the model's expectation, and how the cell's own count
-        differs from it. The more a feature's counts vary beyond the noise of counting in cells that the model takes for
-        alike, the more the own count says (the conjugate update of a gamma, or beta, distributed rate; Huang et al.
-        2018, doi:10.1038/s41592-018-0033-z); for ATAC, whose counts are Poisson, and for values that are no counts,
-        nothing. With ``batch``, a count is judged in the batch where it was counted.
+        What is expected, were the cell's molecules counted once more: the model's expectation, and how the cell's own
+        count differs from it. The more a feature's counts vary beyond the noise of counting in cells that the model
+        takes for alike, the more the own count says (the conjugate update of a gamma, or beta, distributed rate; Huang
+        et al. 2018, doi:10.1038/s41592-018-0033-z); for ATAC, whose counts are Poisson, and for values that are no
+        counts, nothing. With ``batch``, a count is judged in the batch where it was counted.
 
         Parameters
         ----------
@@ -478,16 +478,17 @@ class Multiome:
             Write the mean, and with draws ``std``, here, a ``.zarr`` or ``.h5ad``, as they are made.
         interval
             Also write the ends of central intervals of this probability (say 0.9): of the smoothed value, without the
-            noise of a measurement, as layers ``expected_lower`` and ``expected_upper``, and of another measurement of
-            the same cell as ``lower`` and ``upper``.
+            noise of counting, as layers ``expected_lower`` and ``expected_upper``, and of a second count of the same
+            library as ``lower`` and ``upper``.
         overwrite
             Replace what is at ``out``.
 
         Returns
         -------
         A `Prediction`, its rows those of the modality in its own order. ``expected_interval`` says where the smoothed
-        value lies, ``interval`` where another measurement of the same cell would. ``pit`` asks for such another
-        measurement: of the counts that were smoothed it says nothing.
+        value lies, ``interval`` where the cell's molecules, counted once more, would. What staining, capture and
+        amplification have added stays in both: a measurement of the cell from its beginning lies outside more often.
+        ``pit`` asks for such other counts: of those that were smoothed it says nothing.
         With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk.
         """
         return denoise(

@@ -199,8 +199,8 @@ def denoise(
         Draws, which intervals need; by default none, so that any number of cells fits into memory.
     interval
         Also write the ends of central intervals of this probability (say 0.9): of the smoothed value, without the noise
-        of a measurement, as layers expected_lower and expected_upper, and of another measurement of the same cell as
-        lower and upper.
+        of counting, as layers expected_lower and expected_upper, and of a second count of the same library as lower
+        and upper.
     depth
         Total counts to predict at: own (as deep as the cell was measured), reference (the training median), or a
         number.

@@ -24,7 +24,7 @@ from multiome.data.covariates import (
 from multiome.data.dataset import CellDataset
 from multiome.data.depth import depth_of
 from multiome.data.keys import only_key, resolve_modalities, wanted_keys
-from multiome.data.matrix import Matrix, check_presence, checked_panels, halve, read_matrix
+from multiome.data.matrix import Matrix, check_presence, checked_panels, halve, read_matrix, size_of
 from multiome.data.opened import Data, opened
 from multiome.data.panels import Panels, depth_shares, describe, panel_totals
 from multiome.data.panels_on_disk import panels_of
@@ -139,6 +139,8 @@ def prepare_modality(
         n_components=modality.n_components,
         notes=choices.notes if panels is None else (*choices.notes, describe(panels)),
         n_panels=1 if panels is None else int(panels.used.sum()),
+        largest=None if modality.is_count else size_of(values.data)[0],
+        is_whole=None if modality.is_count else size_of(values.data)[1],
     )
     depth = depth_of(values, names, draft, panels)
     if len(rest):

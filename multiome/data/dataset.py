@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +38,15 @@ class CellDataset:
         """Some of the cells, in this order; matrices are shared."""
         return replace(
             self, rows={key: rows[index] for key, rows in self.rows.items()}, batch_index=self.batch_index[index]
+        )
+
+    def only(self, keys: Collection[str]) -> CellDataset:
+        """As if nothing else had been measured."""
+        return replace(
+            self,
+            matrices={key: self.matrices[key] for key in keys},
+            rows={key: self.rows[key] for key in keys},
+            exposure={key: self.exposure[key] for key in keys},
         )
 
     @property

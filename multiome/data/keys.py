@@ -57,14 +57,32 @@ def resolve_modalities(keys: Sequence[str], given: Mapping[str, Modality] | None
 
 
 def check_known(key: str, modality: Modality) -> None:
-    """A kind, likelihood and transform that a saved model can name."""
-    for what, name, known in (
-        ("kind of modality", modality.name, MODALITIES),
-        ("likelihood", modality.likelihood.__name__, LIKELIHOODS),
-        ("transform", modality.transform.__name__, TRANSFORMS),
-    ):
+    """A kind, likelihood and transform that a saved model can name.
+
+    Raises
+    ------
+    UnknownName
+        If one of them is not registered.
+    MultiomeError
+        If another class is registered under its name, which a model would use in its place.
+    """
+    where = f" of modalities[{key!r}]"
+    if modality.name not in MODALITIES:
+        raise unknown("kind of modality", modality.name, list(MODALITIES), where=where)
+    named: tuple[tuple[str, type, Mapping[str, type]], ...] = (
+        ("likelihood", modality.likelihood, LIKELIHOODS),
+        ("transform", modality.transform, TRANSFORMS),
+    )
+    for what, given, known in named:
+        name = given.__name__
         if name not in known:
-            raise unknown(what, name, list(known), where=f" of modalities[{key!r}]")
+            raise unknown(what, name, list(known), where=where)
+        if known[name] is not given:
+            raise MultiomeError(
+                f"The {what}{where} is {given.__module__}.{name}, but {known[name].__module__}.{name} is registered "
+                f"under that name, and would be used. Give yours another name, and set {what.upper()}S[{name + '2'!r}] "
+                "in multiome.modalities.registry, or put it in that one's place there."
+            )
 
 
 def wanted_keys(keys: Sequence[str], spec: DataSpec, modality: str | None) -> dict[str, str]:

@@ -22,7 +22,9 @@ from multiome.modalities.base import Modality
 from multiome.modalities.protein import PROTEIN
 
 MIN_TO_TELL = 200
-"""So few counts of 1 to 4 do not tell fragments from cut sites."""
+"""So few counts of 1 to 4 do not tell fragments from cut sites, nor so few values counts from others."""
+FAR = 3.0
+"""Values so many times as large as the largest of training are not on its scale."""
 
 OTHER_PANEL = (
     " Panels write one antigen in many ways: multiome.match_proteins(mdata[{key!r}].var_names, model) says which names "
@@ -153,6 +155,7 @@ def check_presence(key: str, values: sp.csr_matrix, likelihood: str) -> None:
 def as_fitted(key: str, values: sp.csr_matrix, spec: ModalitySpec) -> sp.csr_matrix:
     """Counts on the scale of the model: cut sites halved if training had those. Says so where they look different."""
     mention_other_counts(key, values.data, spec)
+    mention_other_values(key, values.data, spec)
     return halve(values) if spec.halved else values
 
 
@@ -169,6 +172,27 @@ def mention_other_counts(key: str, values: np.ndarray, spec: ModalitySpec) -> No
                 MultiomeWarning,
                 stacklevel=7,
             )
+
+
+def size_of(values: np.ndarray) -> tuple[float, bool]:
+    """What a spec notes of values that are no counts: the largest absolute one, and whether all are whole numbers."""
+    return float(np.abs(values).max(initial=0.0)), bool((values == np.round(values)).all())
+
+
+def mention_other_values(key: str, values: np.ndarray, spec: ModalitySpec) -> None:
+    """Say so where values that are no counts lie elsewhere than those of training, as counts beside logarithms do."""
+    if spec.modality.is_count or spec.largest is None or np.count_nonzero(values) < MIN_TO_TELL:
+        return
+    largest, is_whole = size_of(values)
+    counts_instead = is_whole and not spec.is_whole
+    if counts_instead or largest > FAR * spec.largest:
+        warnings.warn(
+            f"{key!r}: the model was fitted on values up to {spec.largest:.3g}, but these go up to "
+            f"{largest:.3g}{' and are whole numbers, as counts are' if counts_instead else ''}. Transform them "
+            "as those of training were; what is predicted from others means nothing.",
+            MultiomeWarning,
+            stacklevel=7,
+        )
 
 
 def places(key: str, adata: ad.AnnData, spec: ModalitySpec, *, min_features: float) -> tuple[np.ndarray, str]:

@@ -46,6 +46,10 @@ class ModalitySpec:
     """Per covariate and level, the features that none of its cells was measured in; empty with a single panel."""
     cells_per_level: tuple[tuple[int, ...], ...] = ()
     """Per covariate and level, how many training cells have this modality; empty where that was not noted."""
+    largest: float | None = None
+    """Of values that are no counts: the largest absolute one in training; None where that was not noted."""
+    is_whole: bool | None = None
+    """Of values that are no counts: whether all were whole numbers."""
 
     @property
     def n_own_components(self) -> int:

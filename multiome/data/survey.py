@@ -18,6 +18,7 @@ from multiome.data.matrix import (
     check_presence,
     matched_panels,
     mention_other_counts,
+    mention_other_values,
     places,
 )
 from multiome.data.panels import Panels, depth_shares
@@ -180,7 +181,9 @@ def query_matrix(
         key, adata, values, spec.modality, halved=spec.halved, weight=weight, used=column >= 0,
         likelihood=spec.likelihood, fitted=True,
     )  # fmt: skip
-    mention_other_counts(key, values.read(0, min(BLOCK, adata.n_obs)).data, spec)
+    first = values.read(0, min(BLOCK, adata.n_obs)).data
+    mention_other_counts(key, first, spec)
+    mention_other_values(key, first, spec)
     depth = np.ones(adata.n_obs, dtype=np.float32)
     if spec.has_depth:
         depth = scaled_up(told.depth, share, told.panels)

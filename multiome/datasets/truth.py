@@ -86,7 +86,7 @@ class Truth:
         return self._frame(modality, rows, assay.scales[scale](self.cells[rows]))
 
     def draw(self, modality: str, cells: Selection | None = None, *, seed: int = 0) -> ad.AnnData:
-        """Observe the cells once more: new counts, same truth."""
+        """Observe the cells once more: new counts, same truth; which cells carry a protein is drawn anew, too."""
         assay, rows = self._assay(modality), self._rows(cells)
         draw = assay.draw(self.cells[rows], np.random.default_rng(seed))
         layers = {} if draw.coverage is None else {"coverage": draw.coverage}

@@ -27,7 +27,7 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import Usual
 from multiome.predict.shrinkage import Shrinkage
 
-FORMAT = 10
+FORMAT = 11
 """Raised when older versions of the package could not read the file; this version reads every format up to it."""
 DATA = (".h5mu", ".h5ad", ".h5", ".loom", ".zarr")
 """How names of data end, never those of models."""

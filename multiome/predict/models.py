@@ -22,16 +22,21 @@ from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.fitted import Fitted
 from multiome.predict.learn import learn_alone
+from multiome.predict.scale import SCALES
 from multiome.train.begin import begin
 from multiome.train.interrupt import StopOnInterrupt, mention_end, mention_interrupted
 from multiome.train.job import Job, Trained
 from multiome.train.loop import train
+from multiome.train.registered import watch
 from multiome.train.side_by_side import NotHere, side_by_side
 
 STEPS_THAT_PAY = 400
 """Of a model, from which on processes are worth the seconds that they take to start."""
 MOST_HANDED_OVER = 2 * 1024**3
 """Bytes of cells that are written to the folder of temporary files without being asked."""
+
+
+watch("scales", SCALES)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def fitted_models(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame]:
             return beside_each_other(plans)
         except NotHere as reason:
             warnings.warn(
-                f"Models are trained one after the other, as they cannot be in processes of their own: {reason} "
+                f"Models are trained one after the other, as they cannot be in processes of their own ({reason}). "
                 "TrainConfig(side_by_side=False) trains them so without trying.",
                 MultiomeWarning,
                 stacklevel=3,
@@ -138,7 +143,7 @@ def beside_each_other(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame
     found = side_by_side([first, *silent])
     whole = [number for number, outcome in enumerate(found) if not outcome.told.interrupted]
     if not whole:
-        mention_end()
+        mention_end(stacklevel=5)
     elif len(whole) < len(plans):
         mention_interrupted(len(whole), len(plans))
     kept = whole or range(len(plans))
@@ -158,5 +163,13 @@ def pays(plans: Sequence[Plan]) -> bool:
         and torch.get_num_threads() > 1
         and steps * n_epochs >= STEPS_THAT_PAY
         and size <= MOST_HANDED_OVER
-        and 2 * size <= shutil.disk_usage(tempfile.gettempdir()).free
+        and 2 * size <= room()
     )
+
+
+def room() -> int:
+    """Bytes that may be written to the folder of temporary files; none where there is no such folder."""
+    try:
+        return shutil.disk_usage(tempfile.gettempdir()).free
+    except OSError:
+        return 0

@@ -11,7 +11,7 @@ by how well they tell that held-out cells were compared with another training st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -30,6 +30,7 @@ CAUTION = 20
 """The fewer cells say what is usual, the farther above theirs a score must be: ``1 + CAUTION / n`` times as high."""
 LEAST_WEIGHT = 0.4
 """Modalities that tell less than this share of what the best one does, or less than it at all, are left out."""
+KINDS = ("standards", "distances", "parts")
 ARRAYS = ("square", "depth", "centre", "spread")
 CLIP = 8.0
 """A standardised score counts at most so much beside those of other modalities."""
@@ -69,6 +70,11 @@ class Standard:
         return (ratio - np.polyval(self.centre, x)) / np.exp(np.polyval(self.spread, x))
 
 
+def part(key: str, held: str) -> str:
+    """What the residuals of a modality are called where a state is told by some modalities."""
+    return f"{key} | {held}"
+
+
 @dataclass(frozen=True, eq=False)
 class Usual:
     """What is usual of every modality, and together."""
@@ -81,6 +87,15 @@ class Usual:
     """Of the residual scores of two modalities of a cell."""
     threshold: float
     """The score that one of a hundred held-out cells exceeds."""
+    parts: Mapping[str, Standard] = field(default_factory=dict)
+    """Of residuals, by modality and by the modalities that a state is told by (`part`), where that differs from the
+    ``standards``: these are of held-out cells with all that they have."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """By the modalities that a state is told by, where enough held-out cells have them."""
+
+    def standard(self, key: str, held: str) -> Standard:
+        """Of a modality's residuals where a state is told by some modalities, their keys joined by blanks."""
+        return self.parts.get(part(key, held), self.standards[key])
 
     def join(
         self, residual: Mapping[str, Float[np.ndarray, " cell"]], distance: Float[np.ndarray, " cell"]
@@ -99,8 +114,12 @@ class Usual:
 
     def write(self, file: BinaryFile) -> None:
         """Write into an open binary file, such as a member of a larger archive."""
-        parts = {"joint": np.array([self.correlation, self.threshold])}
-        for kind in ("standards", "distances"):
+        parts = {
+            "joint": np.array([self.correlation, self.threshold]),
+            "sets": np.array(list(self.thresholds), dtype=str),
+            "thresholds": np.array(list(self.thresholds.values())),
+        }
+        for kind in KINDS:
             held: Mapping[str, Standard] = getattr(self, kind)
             parts[kind] = np.array(list(held), dtype=str)
             parts[f"{kind} weight"] = np.array([standard.weight for standard in held.values()])
@@ -112,15 +131,19 @@ class Usual:
     def read(cls, file: BinaryFile) -> Usual:
         """Read what `write` wrote."""
         with np.load(file, allow_pickle=False) as stored:
-            standards, distances = (
+            held = [
                 {
                     str(key): Standard(
                         **{name: stored[f"{kind} {i} {name}"].astype(np.float64) for name in ARRAYS},
                         weight=float(stored[f"{kind} weight"][i]),
                     )
-                    for i, key in enumerate(stored[kind])
+                    for i, key in enumerate(stored.get(kind, ()))
                 }
-                for kind in ("standards", "distances")
-            )
+                for kind in KINDS
+            ]
             correlation, threshold = map(float, stored["joint"])
-        return cls(standards, distances, correlation, threshold)
+            known = {}
+            if "sets" in stored:  # before, sets had one threshold and no parts
+                known = dict(zip(map(str, stored["sets"]), map(float, stored["thresholds"]), strict=True))
+        standards, distances, parts = held
+        return cls(standards, distances, correlation, threshold, parts, known)

@@ -126,7 +126,7 @@ class Prediction:
         if self.is_smoothed:
             warnings.warn(
                 "The model was shown the cells' own values to smooth them. Compared with these same values, the "
-                "transform says nothing of calibration; with another measurement of the same cells it does. `impute` "
+                "transform says nothing of calibration; with a second count of the same library it does. `impute` "
                 "predicts without them.",
                 MultiomeWarning,
                 stacklevel=2,

@@ -12,13 +12,11 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Normal
 
 from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
 from multiome.data.opened import Data
 from multiome.errors import MultiomeError, MultiomeWarning, listed
-from multiome.nn.fusion import product_of_experts
 from multiome.predict.embed import blocks, posterior
 from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import (
@@ -29,6 +27,7 @@ from multiome.predict.novelty import (
     USUAL,
     Standard,
     Usual,
+    part,
 )
 from multiome.predict.residuals import all_residuals, compared_at_once, log_ratio, residuals, total_of
 from multiome.types import Batch
@@ -61,64 +60,97 @@ def learn_usual(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, see
     pairs = [both_known(scores[a], scores[b]) for a, b in combinations(keys, 2)]
     found = [np.corrcoef(a, b)[0, 1] for a, b in pairs if len(a) >= MIN_CELLS]
     correlation = float(np.clip(np.mean(found), 0, 1)) if found else 0.0
-    usual = Usual({key: standards[key] for key in keys}, usual_distances(fitted, some), correlation, np.inf)
-    joint = usual.join(*scores_of(fitted, usual, some))
-    known = joint[~np.isnan(joint)]
-    return replace(usual, threshold=float(np.quantile(known, USUAL)) * (1 + CAUTION / len(known)))
+    sets = cells_by_set(fitted, some)
+    distances = {held: usual_distance(fitted, those) for held, those in sets.items()}
+    usual = Usual({key: standards[key] for key in keys}, distances, correlation, np.inf)
+    usual = replace(usual, threshold=exceeded(fitted, usual, some))
+    parts = {
+        part(key, held): usual_part(fitted, those, key, weight=standards[key].weight)
+        for held, those in sets.items()
+        if len(those) < len(some) or len(those.matrices) < len(some.matrices)  # else the same
+        for key in keys
+        if key in those.matrices
+    }
+    usual = replace(usual, parts=parts)
+    return replace(usual, thresholds={held: exceeded(fitted, usual, those) for held, those in sets.items()})
+
+
+def cells_by_set(fitted: Fitted, cells: CellDataset) -> dict[str, CellDataset]:
+    """Of every set of modalities that enough of the held-out cells have: these cells, as if they had nothing else."""
+    found = {}
+    for n in range(1, len(cells.matrices) + 1):
+        for keys in combinations([key for key in fitted.vae.keys if key in cells.matrices], n):
+            there = np.all([cells.observed(key) for key in keys], axis=0)
+            if there.sum() >= MIN_CELLS:
+                found[" ".join(keys)] = cells.only(keys).part(np.flatnonzero(there))
+    return found
 
 
 @torch.no_grad()
-def usual_distances(fitted: Fitted, cells: CellDataset) -> dict[str, Standard]:
-    """Of every set of modalities that enough of the held-out cells have."""
+def usual_distance(fitted: Fitted, cells: CellDataset) -> Standard:
+    """Of cells that all have the same modalities."""
     batch = cells.take(np.arange(len(cells))).to(fitted.device)
-    experts = fitted.vae.encode(batch).per_modality
-    found = {}
-    for n in range(1, len(experts) + 1):
-        for keys in combinations(fitted.vae.keys, n):
-            there = torch.stack([batch.observed[key] for key in keys]).all(0)
-            if there.sum() >= MIN_CELLS:
-                q = product_of_experts({key: experts[key] for key in keys}, batch.observed)
-                depth = log_depth(fitted, batch, keys)
-                kept = there.cpu().numpy()
-                found[" ".join(keys)] = Standard.of(np.ones(1), distance(fitted, q.loc)[kept], depth[kept])
-    return found
+    q = posterior(fitted, cells, batch)
+    return Standard.of(np.ones(1), distance(fitted, q.loc), log_depth(fitted, batch, list(cells.matrices)))
+
+
+def usual_part(fitted: Fitted, cells: CellDataset, key: str, *, weight: float) -> Standard:
+    """Of the residuals of cells that all have the same modalities."""
+    return replace(Standard.of(*all_residuals(fitted, cells, key)), weight=weight)
+
+
+def exceeded(fitted: Fitted, usual: Usual, cells: CellDataset) -> float:
+    """The score that one of a hundred cells like these exceeds."""
+    residual, far, _ = scores_of(fitted, usual, cells)
+    joint = usual.join(residual, far)
+    known = joint[~np.isnan(joint)]
+    if not len(known):
+        return np.inf
+    return float(np.quantile(known, USUAL)) * (1 + CAUTION / len(known))
 
 
 @torch.no_grad()
 def scores_of(
     fitted: Fitted, usual: Usual, cells: CellDataset
-) -> tuple[dict[str, Float[np.ndarray, " cell"]], Float[np.ndarray, " cell"]]:
-    """How unusual each cell's values of every modality are, and how far it lies from training states; in one pass.
+) -> tuple[dict[str, Float[np.ndarray, " cell"]], Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
+    """How unusual each cell's values of every modality are, how far it lies from training states, and its threshold.
 
-    NaN where a modality was not measured, or it is not known how far is usual.
+    In one pass. NaN where a modality was not measured, or it is not known how far is usual.
     """
     keys = [key for key in cells.matrices if key in usual.standards]
     scores, far = {key: np.full(len(cells), np.nan) for key in keys}, np.full(len(cells), np.nan)
+    threshold = np.full(len(cells), usual.threshold)
     for index in blocks(cells, compared_at_once(cells)):
         batch = cells.take(index).to(fitted.device)
         q = posterior(fitted, cells, batch)
+        sets = rows_by_set(fitted, batch)
         for key in keys:
             value, known, depth = residuals(fitted, cells, batch, q, key)
-            standard, there = usual.standards[key], cells.observed(key)[index]
-            score = standard.score(log_ratio(value, known, torch.from_numpy(standard.square).float()), depth)
-            scores[key][index] = np.where(there, score, np.nan)
-        far[index] = distance_score(fitted, usual, batch, q)
-    return scores, far
+            for held, rows in sets:
+                if key in held:
+                    standard = usual.standard(key, " ".join(held))
+                    ratio = log_ratio(value[rows], known[rows], torch.from_numpy(standard.square).float())
+                    scores[key][index[rows]] = standard.score(ratio, depth[rows])
+        away = distance(fitted, q.loc)
+        for held, rows in sets:
+            name = " ".join(held)
+            threshold[index[rows]] = usual.thresholds.get(name, usual.threshold)
+            if name in usual.distances:
+                far[index[rows]] = usual.distances[name].score(away[rows], log_depth(fitted, batch, held)[rows])
+    return scores, far, threshold
 
 
-def distance_score(fitted: Fitted, usual: Usual, batch: Batch, q: Normal) -> Float[np.ndarray, " cell"]:
-    """How far each cell lies from training states, by all of its modalities; NaN where that is not known."""
+def rows_by_set(fitted: Fitted, batch: Batch) -> list[tuple[list[str], np.ndarray]]:
+    """Modalities that some cells have and no others, and the rows of these; not of those without any."""
     keys = [key for key in fitted.vae.keys if key in batch.observed]
-    score, far = np.full(len(batch), np.nan), distance(fitted, q.loc)
     patterns, member = np.unique(
         np.column_stack([batch.observed[key].cpu().numpy() for key in keys]), axis=0, return_inverse=True
     )
-    for i, pattern in enumerate(patterns):
-        held = [key for key, there in zip(keys, pattern, strict=True) if there]
-        standard, rows = usual.distances.get(" ".join(held)), member.ravel() == i
-        if standard is not None:
-            score[rows] = standard.score(far[rows], log_depth(fitted, batch, held)[rows])
-    return score
+    return [
+        ([key for key, there in zip(keys, pattern, strict=True) if there], np.flatnonzero(member.ravel() == i))
+        for i, pattern in enumerate(patterns)
+        if pattern.any()
+    ]
 
 
 def distance(fitted: Fitted, state: Tensor) -> Float[np.ndarray, " cell"]:
@@ -177,10 +209,11 @@ def unlike_columns(fitted: Fitted, cells: CellDataset) -> pd.DataFrame:
     usual = fitted.usual
     if usual is None or not len(fitted.shrinkage.states):
         return pd.DataFrame()
-    joint = usual.join(*scores_of(fitted, usual, cells))
+    residual, far, threshold = scores_of(fitted, usual, cells)
+    joint = usual.join(residual, far)
     if np.isnan(joint).all():
         return pd.DataFrame()
-    unlike = np.nan_to_num(joint, nan=-np.inf) > usual.threshold
+    unlike = np.nan_to_num(joint, nan=-np.inf) > threshold
     n = int((~np.isnan(joint)).sum())
     if unlike.sum() > max(MANY * n, FEW):
         warnings.warn(

@@ -70,9 +70,10 @@ class StopOnInterrupt(pl.Callback):
         self.trainer = None
 
 
-def mention_end() -> None:
+def mention_end(*, stacklevel: int = 7) -> None:
     """Say that training ended early."""
-    warnings.warn("Training was interrupted; the model is the one trained so far.", MultiomeWarning, stacklevel=4)
+    text = "Training was interrupted; the model is the one trained so far."
+    warnings.warn(text, MultiomeWarning, stacklevel=stacklevel)
 
 
 def mention_interrupted(n_whole: int, n_wanted: int) -> None:

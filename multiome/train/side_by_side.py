@@ -12,6 +12,7 @@ import torch
 from multiome.files import scratch
 from multiome.train.interrupt import Interrupts, StopOnInterrupt
 from multiome.train.process import Died, Process, environment, failed_of, first_error, n_cores
+from multiome.train.registered import added
 from multiome.train.sent import NotHandedOver, receive, send
 
 Result = TypeVar("Result")
@@ -40,7 +41,7 @@ def side_by_side(tasks: Sequence[Callable[[StopOnInterrupt], Result]]) -> list[R
     at_once = max(min(len(tasks), n_threads), 1)
     try:
         with scratch("multiome-fit") as folder:
-            send(list(tasks), folder / TASKS)
+            send((added(), list(tasks)), folder / TASKS)
             run(folder, len(tasks), at_once=at_once, n_threads=max(n_threads // at_once, 1))
             return [receive(result_file(folder, number)) for number in range(len(tasks))]
     except (NotHandedOver, Died) as error:

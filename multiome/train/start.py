@@ -13,6 +13,7 @@ from multiome.train.interrupt import Interrupts
 from multiome.train.job import Job, Trained
 from multiome.train.process import Process, environment, failed_of, first_error, n_cores
 from multiome.train.processes import Share
+from multiome.train.registered import added
 from multiome.train.sent import receive, send
 
 
@@ -26,7 +27,7 @@ def train_in_processes(vae: MultiomeVAE, job: Job) -> Trained:
     """
     world = job.config.devices
     with scratch("multiome-fit") as folder:
-        send((vae, job), folder / "job")
+        send((added(), vae, job), folder / "job")
         processes = [
             Process(["multiome.train.worker", str(folder)], rank, told(Share(rank, world))) for rank in range(world)
         ]

@@ -24,6 +24,7 @@ from multiome.train.job import Failure
 from multiome.train.loop import train_here
 from multiome.train.process import error_file
 from multiome.train.processes import Share
+from multiome.train.registered import add
 from multiome.train.resume import begun
 from multiome.train.sent import NotHandedOver, receive, send
 from multiome.train.side_by_side import TASKS, result_file
@@ -52,15 +53,17 @@ def main(folder: Path, number: int | None = None) -> int:
 def alone(folder: Path, number: int, interrupt: StopOnInterrupt) -> None:
     """One of the tasks."""
     try:
-        tasks = receive(folder / TASKS)
+        own, tasks = receive(folder / TASKS)
     except Exception as error:  # such as of a class that a notebook defines
         raise NotHandedOver(f"{type(error).__name__}: {error}") from error
+    add(own)
     send(tasks[number](interrupt), result_file(folder, number))
 
 
 def together(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
     """Train together with the other processes."""
-    vae, job = receive(folder / "job")
+    own, vae, job = receive(folder / "job")
+    add(own)
     if job.config.on_gpu:
         torch.cuda.set_device(share.rank)
     dist.init_process_group(

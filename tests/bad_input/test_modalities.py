@@ -75,6 +75,15 @@ def test_modalities_of_an_unknown_kind(rna, field):
     )
 
 
+@pytest.mark.parametrize("field", ["likelihood", "transform"])
+def test_a_class_of_a_name_that_is_taken(rna, field):
+    """A model would use the other one."""
+    theirs = getattr(mo.RNA, field)
+    modality = replace(mo.RNA, **{field: type(theirs.__name__, (theirs,), {})})
+    told = rf"The {field} of modalities\['rna'\] is abc\.{theirs.__name__}, but multiome.*another name"
+    refused(MultiomeError, told, rna_only(rna), modalities={"rna": modality})
+
+
 def test_unknown_modality_layer_and_batch_key_list_what_exists(rna, atac):
     mdata = md.MuData({"rna": rna, "atac": atac})
     rna.layers["raw"] = rna.X.copy()

@@ -1,6 +1,7 @@
 """Values from any form of matrix; the user's data stay as they are."""
 
 import warnings
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -79,6 +80,28 @@ def test_fragments_where_training_had_cut_sites_are_mentioned(cut_sites):
         warnings.simplefilter("error")
         read_matrix("peaks", trained, spec)
         read_matrix("peaks", other[:3], spec)  # too few to tell
+
+
+def test_counts_where_training_had_other_values_are_mentioned():
+    counts = np.random.default_rng(0).poisson(3.0, (40, 30)).astype(np.float32)
+    names = [f"g{i}" for i in range(30)]
+    logged = adata_of(np.log1p(counts), names)
+    spec, _ = prepare_modality("rna", logged, RNA.continuous(), drop_empty=False)
+    assert (spec.largest, spec.is_whole) == (pytest.approx(np.log1p(counts.max())), False)
+    with pytest.warns(MultiomeWarning, match=r"'rna': the model was fitted on values up to 2\.4, .* whole numbers"):
+        read_matrix("rna", adata_of(counts, names), spec)
+    with pytest.warns(MultiomeWarning, match=r"but these go up to 9\.59\. Transform them"):
+        read_matrix("rna", adata_of(np.log1p(counts) * 4, names), spec)
+    whole, _ = prepare_modality("rna", adata_of(counts, names), RNA.continuous(), drop_empty=False)
+    of_counts, _ = prepare_modality("rna", adata_of(counts, names), RNA, drop_empty=False)
+    assert (of_counts.largest, of_counts.is_whole) == (None, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_matrix("rna", adata_of(np.log1p(counts) * 2, names), spec)
+        read_matrix("rna", adata_of(counts[:3], names), spec)  # too few to tell
+        read_matrix("rna", adata_of(counts, names), whole)
+        read_matrix("rna", adata_of(counts, names), replace(spec, largest=None, is_whole=None))  # of an older version
+        read_matrix("rna", adata_of(10 * counts, names), of_counts)
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, sp.csc_matrix], ids=["dense", "csr", "csc"])

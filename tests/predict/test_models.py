@@ -57,11 +57,11 @@ def test_processes_find_the_same_models(quick_fit, small, tmp_path, monkeypatch)
 
 def test_a_model_without_processes_of_its_own_is_trained_here(quick_fit, small, monkeypatch):
     def side_by_side(tasks):
-        raise NotHere("no room.")
+        raise NotHere("no room")
 
     monkeypatch.setattr(models, "side_by_side", side_by_side)
     with pytest.warns(
-        MultiomeWarning, match=r"one after the other, as .* of their own: no room\. .*side_by_side=False"
+        MultiomeWarning, match=r"one after the other, as .* of their own \(no room\)\. .*side_by_side=False"
     ):
         found = quick_fit(small.mdata, steps=2, batch_key="batch", train=TWO)
     assert len(found._fitted.others) == 1
@@ -140,6 +140,12 @@ def test_cells_that_take_much_room_are_not_handed_over(plans, monkeypatch):
     monkeypatch.setattr(models.shutil, "disk_usage", lambda _: usage(2 * size))
     assert models.pays(plans())
     monkeypatch.setattr(models, "MOST_HANDED_OVER", size - 1)
+    assert not models.pays(plans())
+
+
+def test_no_folder_of_temporary_files(plans, monkeypatch, tmp_path):
+    torch.set_num_threads(2)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     assert not models.pays(plans())
 
 

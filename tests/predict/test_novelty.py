@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from io import BytesIO
 
 import mudata as md
 import numpy as np
@@ -88,6 +89,63 @@ def test_it_is_saved(trained, tmp_path):
     model.save(tmp_path / "m")
     again = mo.Multiome.load(tmp_path / "m")
     pd.testing.assert_frame_equal(again.novelty(old), model.novelty(old), rtol=1e-4)
+
+
+@pytest.mark.parametrize("modality", ["rna", "prot", None])
+def test_few_usual_cells_are_called_new_whatever_they_are_told_by(trained, modality):
+    model, old, _ = trained
+    assert model.novelty(old, modality=modality)["unlike_training"].mean() < 0.03
+
+
+def test_what_is_usual_is_known_of_each_set_of_modalities(trained):
+    model, old, _ = trained
+    usual = model._fitted.usual
+    assert set(usual.thresholds) == set(usual.distances) == {"rna", "prot", "rna prot"}
+    assert set(usual.parts) <= {"rna | rna", "prot | prot"}
+    assert usual.thresholds["rna prot"] == usual.threshold  # all held-out cells have both
+    for key in usual.standards:
+        assert usual.standard(key, "rna prot") is usual.standards[key]
+        alone = usual.standard(key, key)
+        assert alone is not usual.standards[key]
+        assert alone.weight == usual.standards[key].weight
+    anywhere = mo.Multiome(
+        replace(model._fitted, usual=replace(usual, thresholds={}, threshold=-np.inf)), model.history
+    )
+    nowhere = replace(usual, thresholds={"rna": np.inf}, threshold=-np.inf)
+    alone = mo.Multiome(replace(model._fitted, usual=nowhere), model.history)
+    mixed = md.MuData({"rna": old["rna"].copy(), "prot": old["prot"][::2].copy()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MultiomeWarning)  # many are told
+        assert anywhere.novelty(mixed)["unlike_training"].all()
+        told = alone.novelty(mixed)["unlike_training"]
+    np.testing.assert_array_equal(told, told.index.isin(mixed["prot"].obs_names))
+
+
+def test_cells_of_several_sets_score_as_each_by_itself(trained):
+    """Each cell as if all had what it has, and no more."""
+    model, old, _ = trained
+    rna, prot = old["rna"].copy(), old["prot"][::2].copy()
+    mixed = model.novelty(md.MuData({"rna": rna, "prot": prot}))["novelty"]
+    both = mixed.index.isin(prot.obs_names)
+    np.testing.assert_allclose(mixed[both], model.novelty(old)["novelty"][mixed.index[both]], rtol=1e-4, atol=1e-4)
+    alone = model.novelty(old, modality="rna")["novelty"]
+    np.testing.assert_allclose(mixed[~both], alone[mixed.index[~both]], rtol=1e-4, atol=1e-4)
+
+
+def test_what_older_versions_wrote_is_read(trained):
+    usual = trained[0]._fitted.usual
+    usual.write(file := BytesIO())
+    file.seek(0)
+    with np.load(file) as stored:
+        older = {name: stored[name] for name in stored.files if not name.startswith(("sets", "thresholds", "parts"))}
+    np.savez_compressed(old := BytesIO(), **older)
+    file.seek(0)
+    old.seek(0)
+    again, before = Usual.read(file), Usual.read(old)
+    assert again.thresholds == usual.thresholds
+    assert again.parts.keys() == usual.parts.keys()
+    assert (before.thresholds, before.parts) == ({}, {})
+    assert before.threshold == usual.threshold
 
 
 def test_a_model_that_does_not_know_says_so(trained, model, cells_of_small):

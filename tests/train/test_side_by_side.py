@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,10 @@ import torch
 
 import multiome as mo
 from multiome.errors import MultiomeError
+from multiome.likelihoods.poisson import Poisson
+from multiome.modalities.base import keep_everything
+from multiome.modalities.registry import LIKELIHOODS, MODALITIES
+from multiome.predict.scale import SCALES
 from multiome.train import side_by_side as module
 from multiome.train.side_by_side import NotHere, side_by_side
 
@@ -100,6 +104,30 @@ def test_what_is_raised_ends_the_others(tmp_path):
     torch.set_num_threads(2)
     with pytest.raises(FloatingPointError, match="too small"):
         side_by_side([Waits(tmp_path / "waits"), Fails()])
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the process finds under a name of a registry."""
+
+    def __call__(self, interrupt):
+        return MODALITIES.get("histone"), LIKELIHOODS["Poisson"], SCALES.get("histone")
+
+
+class Mine(Poisson):
+    """Takes the place of the package's."""
+
+
+def test_what_a_script_has_registered_is_known(monkeypatch):
+    torch.set_num_threads(2)
+    histone = replace(mo.ATAC, name="histone", recipe=lambda *_: None)
+    monkeypatch.setitem(MODALITIES, "histone", histone)
+    monkeypatch.setitem(SCALES, "histone", ("counts",))
+    monkeypatch.setitem(LIKELIHOODS, "Poisson", Mine)
+    ((found, likelihood, scales),) = side_by_side([Known()])
+    assert found == replace(histone, recipe=keep_everything)
+    assert likelihood is Mine
+    assert scales == ("counts",)
 
 
 def test_a_death_is_no_result():
