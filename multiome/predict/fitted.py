@@ -78,7 +78,7 @@ class Fitted:
         lines += [
             f"  {key}: predicted differences from the average cell are multiplied by {factor:.2f}"
             for key, factor in self.shrinkage.factors.items()
-            if factor < 1
+            if round(factor, 2) < 1
         ]
         lines += [
             f"  {key}: draws of measurements are {1 / precision.pooled:.2f} times as dispersed as training said, as "
