@@ -74,7 +74,7 @@ class TrainConfig:
     """Whether several models are trained at the same time, in a process each, among which the threads are shared out,
     or one after the other. By default on the CPU of one machine where there are threads for it and each takes 400 steps
     and more: two threads train one model hardly faster than one does. A process takes some seconds to start, and
-    about 0.5 GB; the cells in memory are written to the folder of temporary files once, and read from there by all."""
+    0.5 to 1 GB; the cells in memory are written to the folder of temporary files once, and read from there by all."""
     checkpoint: str | None = None
     """File to which the state of training is written after every epoch. Where it exists, a `fit` of the same data,
     settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""

@@ -39,19 +39,29 @@ def side_by_side(tasks: Sequence[Callable[[StopOnInterrupt], Result]]) -> list[R
     """
     n_threads = min(torch.get_num_threads(), n_cores())
     at_once = max(min(len(tasks), n_threads), 1)
+    results: list[Result] = []
     try:
         with scratch("multiome-fit") as folder:
             send((added(), list(tasks)), folder / TASKS)
-            run(folder, len(tasks), at_once=at_once, n_threads=max(n_threads // at_once, 1))
-            return [receive(result_file(folder, number)) for number in range(len(tasks))]
-    except (NotHandedOver, Died) as error:
+            error = run(folder, len(tasks), at_once=at_once, n_threads=max(n_threads // at_once, 1))
+            if error is None:
+                results = [receive(result_file(folder, number)) for number in range(len(tasks))]
+    except NotHandedOver as why:
+        raise NotHere(str(why)) from why
+    except OSError as why:  # no room for temporary files, no further processes
+        raise NotHere(f"{type(why).__name__}: {why}") from why
+    if isinstance(error, Died | NotHandedOver):
         raise NotHere(str(error)) from error
-    except OSError as error:  # no room for temporary files, no further processes
-        raise NotHere(f"{type(error).__name__}: {error}") from error
+    if error is not None:
+        raise error
+    return results
 
 
-def run(folder: Path, n_tasks: int, *, at_once: int, n_threads: int) -> None:
-    """Start a process for every task, the next one when another has ended, until all have, or one has failed."""
+def run(folder: Path, n_tasks: int, *, at_once: int, n_threads: int) -> BaseException | None:
+    """Start a process for every task, the next one when another has ended, until all have, or one has failed.
+
+    What was raised in a process first, or None.
+    """
     processes: list[Process] = []
     asked = False
 
@@ -83,8 +93,7 @@ def run(folder: Path, n_tasks: int, *, at_once: int, n_threads: int) -> None:
         for process in processes:
             process.end()
         interrupts.restore()
-    if failed:
-        raise first_error(folder, failed)
+    return first_error(folder, failed) if failed else None
 
 
 def result_file(folder: Path, number: int) -> Path:

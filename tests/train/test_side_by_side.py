@@ -62,8 +62,10 @@ class Waits:
 class Fails:
     """Raises, while the other one waits."""
 
+    error: Exception
+
     def __call__(self, interrupt):
-        raise FloatingPointError("too small")
+        raise self.error
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def test_more_tasks_than_threads_wait_for_their_turn(monkeypatch):
 def test_what_is_raised_ends_the_others(tmp_path):
     torch.set_num_threads(2)
     with pytest.raises(FloatingPointError, match="too small"):
-        side_by_side([Waits(tmp_path / "waits"), Fails()])
+        side_by_side([Waits(tmp_path / "waits"), Fails(FloatingPointError("too small"))])
+    with pytest.raises(BlockingIOError, match="of the task"):  # no reason to do it elsewhere
+        side_by_side([Fails(BlockingIOError("of the task"))])
 
 
 @dataclass(frozen=True)
