@@ -51,7 +51,11 @@ def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool =
     began = time.perf_counter()
     settings = mo.TrainConfig(max_epochs=1, progress_bar=False, devices=devices)
     if only_steps:
-        with timed() as times, patch("multiome.api.learn", side_effect=TrainedError), suppress(TrainedError):
+        with (
+            timed() as times,
+            patch("multiome.predict.models.learn_alone", side_effect=TrainedError),
+            suppress(TrainedError),
+        ):
             mo.fit(data, train=settings)
         wall, busy = times.all_steps()
         return {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-import multiome.api
 from multiome.errors import TrainingDiverged
+from multiome.predict import models
 
 # pyro: says which site was NaN, before the error that this is about.
 pytestmark = pytest.mark.filterwarnings("ignore:Encountered NaN:UserWarning")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Encountered NaN:UserWarning")
 
 def poison(monkeypatch, key: str, name: str) -> None:
     """Training begins with NaN in one parameter."""
-    begin = multiome.api.begin
+    begin = models.begin
 
     def begin_poisoned(*args, **kwargs):
         vae = begin(*args, **kwargs)
@@ -22,7 +22,7 @@ def poison(monkeypatch, key: str, name: str) -> None:
             dict(vae.channel(key).named_parameters())[name].fill_(torch.nan)
         return vae
 
-    monkeypatch.setattr("multiome.api.begin", begin_poisoned)
+    monkeypatch.setattr("multiome.predict.models.begin", begin_poisoned)
 
 
 @pytest.mark.parametrize("key", ["rna", "atac", "prot", "met"])

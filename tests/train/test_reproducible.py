@@ -64,7 +64,7 @@ def test_global_random_numbers_are_left_alone_by_a_failure(quick_fit, small, mon
         raise RuntimeError("stop")
 
     before = global_states()
-    monkeypatch.setattr("multiome.api.optimise", fail)
+    monkeypatch.setattr("multiome.predict.models.train", fail)
     with pytest.raises(RuntimeError, match="stop"):
         quick_fit(small.mdata)
     assert global_states() == before

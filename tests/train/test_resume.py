@@ -14,6 +14,7 @@ import pytest
 import multiome as mo
 from multiome.data import stored
 from multiome.errors import MultiomeError
+from multiome.predict import models
 from multiome.train import resume
 
 CONFIG = mo.ModelConfig(n_latent=4, n_hidden=8, n_features_latent=6)
@@ -65,14 +66,14 @@ def test_several_models(cells, killed, tmp_path):
     expected = mo.fit(cells, train=train(n_models=2, max_epochs=3), **given)
     killed.undo()
     path = tmp_path / "run.ckpt"
-    begin = mo.api.begin
+    begin = models.begin
 
     def second(*args, seed, **more):
         if seed == 4:
             raise KilledError
         return begin(*args, seed=seed, **more)
 
-    killed.setattr(mo.api, "begin", second)
+    killed.setattr(models, "begin", second)
     several = train(n_models=2, max_epochs=3, checkpoint=str(path))
     with pytest.raises(KilledError):
         mo.fit(cells, train=several, **given)
@@ -201,7 +202,7 @@ def test_a_state_of_another_graph(small, killed, tmp_path):
 
 
 def test_a_second_state_is_looked_at_before_training(cells, tmp_path, monkeypatch):
-    monkeypatch.setattr("multiome.api.optimise", lambda job: pytest.fail("trained"))
+    monkeypatch.setattr("multiome.predict.models.train", lambda *_: pytest.fail("trained"))
     (tmp_path / "run.ckpt.1").write_text("something else")
     with pytest.raises(MultiomeError, match=r"run\.ckpt\.1' exists and is no state of training"):
         mo.fit(cells, config=CONFIG, train=train(n_models=2, checkpoint=str(tmp_path / "run.ckpt")))
@@ -218,7 +219,7 @@ def test_a_fit_that_had_stopped_by_itself_trains_no_further(cells, monkeypatch, 
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr("multiome.api.learn", lost)
+        patch.setattr("multiome.predict.models.learn_alone", lost)
         with pytest.raises(KilledError):
             mo.fit(cells, config=CONFIG, train=train(checkpoint=path, **few))
     found = mo.fit(cells, config=CONFIG, train=train(checkpoint=path, **few))
