@@ -123,6 +123,7 @@ def prepare_modality(
     order = np.concatenate([chosen, rest])
     total = feature_totals(values, panels)[order] if modality.has_depth else np.ones(len(order))
     names = adata.var_names.astype(str)
+    largest, is_whole = (None, None) if modality.is_count else size_of(values.data)
     draft = ModalitySpec(
         kind=modality.name,
         likelihood=choices.likelihood.__name__,
@@ -139,8 +140,8 @@ def prepare_modality(
         n_components=modality.n_components,
         notes=choices.notes if panels is None else (*choices.notes, describe(panels)),
         n_panels=1 if panels is None else int(panels.used.sum()),
-        largest=None if modality.is_count else size_of(values.data)[0],
-        is_whole=None if modality.is_count else size_of(values.data)[1],
+        largest=largest,
+        is_whole=is_whole,
     )
     depth = depth_of(values, names, draft, panels)
     if len(rest):
