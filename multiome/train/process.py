@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 from typing import IO
 
 from multiome.errors import MultiomeError
+from multiome.train.interrupt import Interrupts
 from multiome.train.sent import receive
 
 STOP = b"stop\n"
@@ -105,9 +107,41 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def failed_of(processes: Iterable[Process]) -> list[Process]:
-    """Those that have ended, and not well."""
-    return [process for process in processes if process.failed]
+def run(folder: Path, starts: Sequence[Callable[[], Process]], *, at_once: int) -> BaseException | None:
+    """Start so many processes, the next one when another has ended, until all have ended, or one has failed.
+
+    An interrupt asks all of them to end. What was raised in a process first, or None.
+    """
+    processes: list[Process] = []
+    asked = False
+
+    def ask() -> None:
+        nonlocal asked
+        asked = True
+        for process in processes:
+            process.stop()
+
+    interrupts = Interrupts(ask)
+    interrupts.listen()
+    failed: list[Process] = []
+    try:
+        while not failed:
+            running = sum(process.runs for process in processes)
+            if running < at_once and len(processes) < len(starts):
+                processes.append(starts[len(processes)]())
+                if asked:
+                    processes[-1].stop()
+                continue
+            if not running:
+                break
+            sleep(0.05)
+            failed = [process for process in processes if process.failed]
+        failed = failed or [process for process in processes if process.failed]
+    finally:
+        for process in processes:
+            process.end()
+        interrupts.restore()
+    return first_error(folder, failed) if failed else None
 
 
 def error_file(folder: Path, number: int) -> Path:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from time import sleep
 from typing import TypeVar
 
 import torch
 
 from multiome.files import scratch
-from multiome.train.interrupt import Interrupts, StopOnInterrupt
-from multiome.train.process import Died, Process, environment, failed_of, first_error, n_cores
+from multiome.train.interrupt import StopOnInterrupt
+from multiome.train.process import Died, Process, environment, n_cores, run
 from multiome.train.registered import added
 from multiome.train.sent import NotHandedOver, receive, send
 
@@ -43,7 +43,12 @@ def side_by_side(tasks: Sequence[Callable[[StopOnInterrupt], Result]]) -> list[R
     try:
         with scratch("multiome-fit") as folder:
             send((added(), list(tasks)), folder / TASKS)
-            error = run(folder, len(tasks), at_once=at_once, n_threads=max(n_threads // at_once, 1))
+            told = environment(max(n_threads // at_once, 1))
+            starts = [
+                partial(Process, ["multiome.train.worker", str(folder), str(number)], number, told)
+                for number in range(len(tasks))
+            ]
+            error = run(folder, starts, at_once=at_once)
             if error is None:
                 results = [receive(result_file(folder, number)) for number in range(len(tasks))]
     except NotHandedOver as why:
@@ -55,45 +60,6 @@ def side_by_side(tasks: Sequence[Callable[[StopOnInterrupt], Result]]) -> list[R
     if error is not None:
         raise error
     return results
-
-
-def run(folder: Path, n_tasks: int, *, at_once: int, n_threads: int) -> BaseException | None:
-    """Start a process for every task, the next one when another has ended, until all have, or one has failed.
-
-    What was raised in a process first, or None.
-    """
-    processes: list[Process] = []
-    asked = False
-
-    def ask() -> None:
-        nonlocal asked
-        asked = True
-        for process in processes:
-            process.stop()
-
-    interrupts = Interrupts(ask)
-    interrupts.listen()
-    failed: list[Process] = []
-    try:
-        while not failed:
-            running = sum(process.runs for process in processes)
-            if running < at_once and len(processes) < n_tasks:
-                number = len(processes)
-                arguments = ["multiome.train.worker", str(folder), str(number)]
-                processes.append(Process(arguments, number, environment(n_threads)))
-                if asked:
-                    processes[-1].stop()
-                continue
-            if not running:
-                break
-            sleep(0.05)
-            failed = failed_of(processes)
-        failed = failed or failed_of(processes)
-    finally:
-        for process in processes:
-            process.end()
-        interrupts.restore()
-    return first_error(folder, failed) if failed else None
 
 
 def result_file(folder: Path, number: int) -> Path:

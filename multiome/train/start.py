@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from time import sleep
+from functools import partial
 
 import torch
 
 from multiome.files import scratch
 from multiome.model.vae import MultiomeVAE
-from multiome.train.interrupt import Interrupts
 from multiome.train.job import Job, Trained
-from multiome.train.process import Process, environment, failed_of, first_error, n_cores
+from multiome.train.process import Process, environment, n_cores, run
 from multiome.train.processes import Share
 from multiome.train.registered import added
 from multiome.train.sent import receive, send
@@ -28,27 +27,13 @@ def train_in_processes(vae: MultiomeVAE, job: Job) -> Trained:
     world = job.config.devices
     with scratch("multiome-fit") as folder:
         send((added(), vae, job), folder / "job")
-        processes = [
-            Process(["multiome.train.worker", str(folder)], rank, told(Share(rank, world))) for rank in range(world)
+        starts = [
+            partial(Process, ["multiome.train.worker", str(folder)], rank, told(Share(rank, world)))
+            for rank in range(world)
         ]
-
-        def ask() -> None:
-            for process in processes:
-                process.stop()
-
-        interrupts = Interrupts(ask)
-        interrupts.listen()
-        try:
-            failed: list[Process] = []
-            while any(process.runs for process in processes) and not failed:
-                sleep(0.05)
-                failed = failed_of(processes)
-        finally:
-            for process in processes:
-                process.end()
-            interrupts.restore()
-        if failed:
-            raise first_error(folder, failed)
+        error = run(folder, starts, at_once=world)
+        if error is not None:
+            raise error
         trained, weights = receive(folder / "result")
     vae.settle()
     vae.load_state_dict(weights)
