@@ -78,8 +78,7 @@ class Plan:
 
     def fitted(self, found: Outcome) -> Fitted:
         """A model of what another process has found."""
-        vae = MultiomeVAE(self.spec, self.config, self.edges)
-        vae.settle()
+        vae = MultiomeVAE(self.spec, self.config)
         vae.weights = dict(found.balance)
         vae.load_state_dict(found.weights)
         vae.eval()

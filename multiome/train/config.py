@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -75,7 +76,7 @@ class TrainConfig:
     or one after the other. By default on the CPU of one machine where there are threads for it and each takes 400 steps
     and more: two threads train one model hardly faster than one does. A process takes some seconds to start, and
     0.5 to 1 GB; the cells in memory are written to the folder of temporary files once, and read from there by all."""
-    checkpoint: str | None = None
+    checkpoint: str | os.PathLike | None = None
     """File to which the state of training is written after every epoch. Where it exists, a `fit` of the same data,
     settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""
     accelerator: str = "auto"
@@ -111,8 +112,10 @@ class TrainConfig:
                 f"`side_by_side` trains each model in one process, but `devices` is {self.devices} and `num_nodes` is "
                 f"{self.num_nodes}; leave it out, or give one device."
             )
-        if self.checkpoint is not None and (not isinstance(self.checkpoint, str) or not self.checkpoint):
-            raise MultiomeError(f"`checkpoint` must be the name of a file, got {self.checkpoint!r}.")
+        if self.checkpoint is not None:
+            if not isinstance(self.checkpoint, str | os.PathLike) or not os.fspath(self.checkpoint):
+                raise MultiomeError(f"`checkpoint` must be the name of a file, got {self.checkpoint!r}.")
+            object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
 
     def check_device(self) -> None:
         """The accelerator exists here, as often as wanted, and processes are there, or can be started.

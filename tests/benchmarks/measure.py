@@ -77,8 +77,15 @@ def peak_gb(who: int = resource.RUSAGE_SELF) -> float:
     return resource.getrusage(who).ru_maxrss * unit / 1e9
 
 
-def measure(name: str, *, seed: int | None, dev: bool = False, settings: dict[str, Any] | None = None) -> list[dict]:
-    """Records of one fit, or of all baselines where ``seed`` is None."""
+def measure(
+    name: str,
+    *,
+    seed: int | None,
+    dev: bool = False,
+    settings: dict[str, Any] | None = None,
+    intervals: bool = False,
+) -> list[dict]:
+    """Records of one fit, or of all baselines where ``seed`` is None; with ``intervals`` those of its scores, too."""
     steps, info = STEPS[name], TASKS[name]
     if seed is None and steps.baselines is None:
         raise ValueError(f"{name!r} has no simple methods that are measured by themselves; give a seed.")
@@ -92,7 +99,9 @@ def measure(name: str, *, seed: int | None, dev: bool = False, settings: dict[st
         ]
     watch = Stopwatch(settings or {}, seed)
     found, more = steps.ours(task, watch.fit)
-    beside = more.pop("beside", {})
+    beside, resample = more.pop("beside", {}), more.pop("intervals", None)
+    if intervals and resample is not None:
+        more["intervals"] = resample()
     about |= {"seed": seed, "settings": settings or {}}
     mine = {"method": records.OURS, "scores": found | watch.facts, "machine": records.machine()}
     return [about | mine | more, *(about | {"method": m, "scores": simple} for m, simple in beside.items())]
@@ -103,13 +112,15 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seed", type=int, help="fit with this seed; without it, the baselines are measured")
     parser.add_argument("--dev", action="store_true")
+    parser.add_argument("--intervals", action="store_true", help="bootstrap intervals, too, which may take half an hour")
     parser.add_argument("--set", dest="settings", default="{}", help="other settings, as JSON")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     # What every `MuData(...)` announces of mudata 0.4; what `multiome` has to say stays visible.
     warnings.filterwarnings("ignore", module="mudata")
     settings = json.loads(given.settings)
-    records.add(given.out, measure(given.task, seed=given.seed, dev=given.dev, settings=settings))
+    how = {"dev": given.dev, "settings": settings, "intervals": given.intervals}
+    records.add(given.out, measure(given.task, seed=given.seed, **how))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.benchmarks.tasks import Task
 
 Fit = Callable[..., mo.Multiome]
 Found = tuple[scores.Scores, dict[str, Any]]
-"""Scores, and what else belongs into the record."""
+"""Scores, and what else belongs into the record; under ``intervals`` what makes them, where they are wanted."""
 Intervals = dict[str, scores.Spans]
 """Of several methods, and of their differences."""
 N_RESAMPLES = 40
@@ -49,7 +50,7 @@ def paired(task: Task, fit: Fit, *, graph: mo.GuidanceGraph | None = None) -> Fo
     expressed = np.asarray(back[:, rna.var_names].X)
     found |= scores.expression(expressed, rna.X)
     rivals = TASKS[task.name].intervals_beside
-    return found, {"intervals": translated(task, opened, expressed, rivals)} if rivals else {}
+    return found, {"intervals": partial(translated, task, opened, expressed, rivals)} if rivals else {}
 
 
 def translated(task: Task, opened: np.ndarray, expressed: np.ndarray, rivals: Sequence[str]) -> Intervals:
@@ -74,7 +75,7 @@ def proteins(task: Task, fit: Fit) -> Found:
     predicted = model.translate(task.part("rna", "test"), source="rna", target="prot", scale="clr")
     values, counts = np.asarray(predicted[:, task.mods["prot"].var_names].X), task.part("prot", "test").X
     rivals = TASKS[task.name].intervals_beside
-    return scores.proteins(values, counts), {"intervals": protein_intervals(task, values, rivals)}
+    return scores.proteins(values, counts), {"intervals": partial(protein_intervals, task, values, rivals)}
 
 
 def protein_intervals(task: Task, values: np.ndarray, rivals: Sequence[str]) -> Intervals:

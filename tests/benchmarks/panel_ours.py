@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,23 @@ Values = Sequence[np.ndarray]
 
 
 def folds(task: Folds, fit: Fit) -> Found:
-    """A model per fold, scores averaged over them, and bootstrap intervals beside the strongest simple method."""
+    """A model per fold, and scores averaged over them."""
     found = [predicted(fit(fold.mdata("train")), fold) for fold in task.folds]
+    scored = [correlation(p, measured(fold)) for p, fold in zip(found, task.folds, strict=True)]
+    return averaged(scored), {"intervals": partial(beside_rival, task, found)}
+
+
+def beside_rival(task: Folds, found: Values) -> dict[str, Any]:
+    """Intervals of the scores, those of the strongest simple method, and of the difference."""
     truth = [measured(fold) for fold in task.folds]
     rival = TASKS[task.name].two_ahead
     n_nets = 5 if rival.startswith("mlp") else 0
     beside = [protein_predictions(fold, n_nets=n_nets)[rival] for fold in task.folds]
-    intervals: dict[str, Any] = {
+    return {
         "multiome": fold_intervals(found, truth),
         rival: fold_intervals(beside, truth),
         f"multiome - {rival}": fold_intervals(found, truth, beside=beside),
     }
-    return averaged([correlation(p, t) for p, t in zip(found, truth, strict=True)]), {"intervals": intervals}
 
 
 def mosaic_proteins(task: Task, fit: Fit) -> Found:
@@ -54,7 +60,7 @@ def scored(task: Task, model: mo.Multiome) -> Found:
     """Scores and their intervals."""
     values = predicted(model, task)
     found = scores.proteins(values, task.part("prot", "test").X)
-    return found, {"intervals": protein_intervals(task, values, TASKS[task.name].intervals_beside)}
+    return found, {"intervals": partial(protein_intervals, task, values, TASKS[task.name].intervals_beside)}
 
 
 def predicted(model: mo.Multiome, task: Task) -> np.ndarray:

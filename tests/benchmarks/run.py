@@ -86,7 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed += not start(task, given.out, *dev)
         for seed in given.seeds:
             print(f"{task}: seed {seed} ... ", end="", flush=True)
-            options = [*dev, "--seed", str(seed), "--set", json.dumps(given.settings)]
+            # the page shows those of the first seed
+            more = ["--intervals"] if seed == given.seeds[0] and not (given.dev or given.settings) else []
+            options = [*dev, *more, "--seed", str(seed), "--set", json.dumps(given.settings)]
             failed += not start(task, given.out, *options)
     measured += [rival for rival in (TASKS[task].beside for task in measured) if rival]
     shown = [

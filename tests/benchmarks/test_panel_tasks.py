@@ -88,8 +88,9 @@ def test_scores_of_folds_are_averaged_and_intervals_paired(two_folds, monkeypatc
     assert [sorted(cells) for cells in fitted] == [
         sorted(fold.part("rna", "train").obs_names) for fold in two_folds.folds
     ]
-    assert list(more["intervals"]) == ["multiome", "ridge", "multiome - ridge"]
-    for low, high in more["intervals"]["multiome"].values():
+    intervals = more["intervals"]()
+    assert list(intervals) == ["multiome", "ridge", "multiome - ridge"]
+    for low, high in intervals["multiome"].values():
         assert low < high
     same = panel_ours.fold_intervals(truth, truth, beside=truth)
     assert same == {"feature_r": [0, 0], "cell_r": [0, 0], "rmse": [0, 0]}
@@ -217,6 +218,6 @@ def test_a_short_fit_is_measured(bench_data, monkeypatch):
     monkeypatch.setattr(panel_tasks, "N_FOLDS", 2)
     monkeypatch.setattr(scores, "bootstrap", partial(bootstrap, n=5))
     bench_data(TASKS["spleen_folds"].file)
-    (found,) = measure.measure("spleen_folds", seed=0, settings=QUICK)
+    (found,) = measure.measure("spleen_folds", seed=0, settings=QUICK, intervals=True)
     assert {goal.score for goal in TASKS["spleen_folds"].goals} <= found["scores"].keys()
     assert found["intervals"].keys() == {"multiome", "ridge", "multiome - ridge"}

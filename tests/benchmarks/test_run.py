@@ -85,6 +85,15 @@ def test_simple_methods_of_simulated_data_belong_to_a_seed(tmp_path, monkeypatch
     assert "| 0.9000 | 0.5000 (pca) |" in capsys.readouterr().out
 
 
+def test_intervals_are_those_of_the_first_seed_and_trials_have_none(tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(run, "start", lambda task, out, *options: not asked.append("--intervals" in options))
+    command = ["--out", str(tmp_path / "results.jsonl"), "--tasks", "four_simulated", "--seeds", "1,2"]
+    assert run.main(command) == run.main([*command, "--set", "train.max_epochs=5"]) == 0
+    assert asked == [True, False, False, False]
+    capsys.readouterr()
+
+
 def test_page_has_the_markers():
     text = table.PAGE.read_text(encoding="utf-8")
     assert text.index(table.START) < text.index(table.END)

@@ -93,7 +93,7 @@ def test_cells_on_disk(small, killed, tmp_path, monkeypatch):
         mo.fit(data, config=CONFIG, train=train(checkpoint=str(tmp_path / "run.ckpt")))
     monkeypatch.undo()
     monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
-    found = mo.fit(data, config=CONFIG, train=train(checkpoint=str(tmp_path / "run.ckpt")))
+    found = mo.fit(data, config=CONFIG, train=train(checkpoint=tmp_path / "run.ckpt"))
     np.testing.assert_array_equal(found.embed(data), expected.embed(data))
 
 
