@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seed", type=int, help="fit with this seed; without it, the baselines are measured")
     parser.add_argument("--dev", action="store_true")
-    parser.add_argument("--intervals", action="store_true", help="bootstrap intervals, too, which may take half an hour")
+    parser.add_argument("--intervals", action="store_true", help="bootstrap intervals, too: half an hour of some")
     parser.add_argument("--set", dest="settings", default="{}", help="other settings, as JSON")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
