@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import multiome as mo
-from multiome.data.build import read_query
+from multiome.data.query import read_query
 from multiome.nn.transform import from_dense
 from multiome.predict.held_out import known
 from multiome.predict.reliability import measurements

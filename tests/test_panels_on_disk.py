@@ -9,8 +9,9 @@ import scipy.sparse as sp
 
 import multiome as mo
 from multiome.data import stored
-from multiome.data.build import prepare, read_query
+from multiome.data.build import prepare
 from multiome.data.panels_on_disk import PanelTally
+from multiome.data.query import read_query
 from multiome.errors import InvalidCounts, MultiomeWarning, SpecMismatch
 
 pytestmark = pytest.mark.usefixtures("few_in_memory")

@@ -83,7 +83,7 @@ def check_interval(level: float | None, n_samples: int, *, option: str = "interv
         return
     if not 0 < level < 1:
         raise UsageError(f"--{option} is a probability and must lie between 0 and 1, got {level:g}.")
-    from multiome.predict.prediction import draws_needed
+    from multiome.predict.central import draws_needed
 
     if n_samples < draws_needed(level):
         raise UsageError(

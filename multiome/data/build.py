@@ -1,4 +1,4 @@
-"""`MuData` to `DataSpec` and `CellDataset`: for training, and for cells that a fitted model is shown later."""
+"""`MuData` to `DataSpec` and `CellDataset`: the cells of a fit."""
 
 from __future__ import annotations
 
@@ -12,27 +12,22 @@ import scipy.sparse as sp
 
 from multiome.data.batch_panels import cells_per_level, lacking, mention_zero_filled
 from multiome.data.cells import Cells, cells_of, check_pairing
-from multiome.data.checks import check_share, empty_cells, mention_unmeasured, mention_unseen
-from multiome.data.covariates import (
-    batch_index,
-    check_levels,
-    check_shared_levels,
-    query_batch_index,
-    read_covariates,
-    settled,
-)
+from multiome.data.checks import empty_cells, mention_unmeasured, mention_unseen
+from multiome.data.covariates import batch_index, check_levels, check_shared_levels, read_covariates, settled
 from multiome.data.dataset import CellDataset
 from multiome.data.depth import depth_of
-from multiome.data.keys import only_key, resolve_modalities, wanted_keys
-from multiome.data.matrix import Matrix, check_presence, checked_panels, halve, read_matrix, size_of
+from multiome.data.keys import resolve_modalities
+from multiome.data.matrix import Matrix
 from multiome.data.opened import Data, opened
+from multiome.data.other_scale import size_of
 from multiome.data.panels import Panels, depth_shares, describe, panel_totals
 from multiome.data.panels_on_disk import panels_of
+from multiome.data.raw import check_presence, checked_panels, halve
 from multiome.data.some_cells import some_cells
 from multiome.data.spec import DataSpec, ModalitySpec
 from multiome.data.stored import StoredRows, stored
-from multiome.data.survey import from_survey, query_matrix
-from multiome.errors import InvalidPairing, MultiomeWarning, UnknownName, check_flag, listed
+from multiome.data.survey import from_survey
+from multiome.errors import InvalidPairing, MultiomeWarning, check_flag
 from multiome.modalities.base import Modality
 
 
@@ -197,62 +192,3 @@ def assemble(cells: Cells, spec: DataSpec, matrices: Mapping[str, Matrix], batch
     """Matrices and the obs map together."""
     exposure = {k: np.maximum(m.depth / spec.modalities[k].median_depth, 1e-3) for k, m in matrices.items()}
     return CellDataset(matrices, cells.rows, exposure, batches)
-
-
-def read_query(
-    data: Data | Cells,
-    spec: DataSpec,
-    *,
-    modality: str | None = None,
-    target: str | None = None,
-    min_features: float = 0.5,
-    drop_empty: bool = False,
-) -> tuple[Cells, CellDataset]:
-    """Cells to show a fitted model: every modality that both know, or the one that is named, never the ``target``.
-
-    Raises
-    ------
-    UnknownName
-        If no modality of the data was trained on, or none but the target.
-    """
-    check_share("min_features", min_features)
-    check_flag("drop_empty", drop_empty)
-    data = opened(data)
-    if isinstance(data, ad.AnnData):
-        key = spec.key(modality) if modality is not None else only_key(spec)
-        cells, wanted = cells_of(data, key), {key: key}
-        batches = query_batch_index(cells, spec)
-    else:
-        cells = cells_of(data)
-        wanted = wanted_keys(list(cells.mods), spec, modality)
-        batches = query_batch_index(cells, spec)  # a modality that is not looked at may still say which batch
-        if modality is not None:
-            (theirs,) = wanted.values()
-            batches = batches[cells.obs_names.get_indexer(cells.mods[theirs].obs_names)]
-            cells = only(cells, theirs)
-    held = list(wanted)
-    wanted = {key: theirs for key, theirs in wanted.items() if key != target}
-    if not wanted:
-        raise UnknownName(f"The data hold {listed(held)} only; nothing to predict {target!r} from.")
-    view = Cells(
-        cells.obs_names,
-        cells.obs,
-        {key: cells.mods[theirs] for key, theirs in wanted.items()},
-        {key: cells.rows[theirs] for key, theirs in wanted.items()},
-    )
-    matrices = {}
-    for key, adata in view.mods.items():
-        s = spec.modalities[key]
-        values = stored(key, adata, s.modality)
-        matrices[key] = (
-            read_matrix(key, adata, s, min_features=min_features, drop_empty=drop_empty)
-            if values is None
-            else query_matrix(key, adata, values, s, min_features=min_features, drop_empty=drop_empty)
-        )
-    return view, assemble(without_empty(view, matrices), spec, matrices, batches)
-
-
-def only(cells: Cells, key: str) -> Cells:
-    """The cells of one modality, in its own order; what ``mdata.obs`` says of them stays known."""
-    names = cells.mods[key].obs_names
-    return Cells(names, cells.obs.reindex(names), {key: cells.mods[key]}, {key: np.arange(len(names))})

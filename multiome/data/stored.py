@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -17,6 +16,7 @@ from anndata.abc import CSCDataset, CSRDataset
 from jaxtyping import Int
 
 from multiome.data.calls import check_layers, on_entries, without_uncovered, without_zeros
+from multiome.data.reopened import damaged, location, opened_again
 from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
 from multiome.modalities.base import Modality
 
@@ -166,40 +166,6 @@ class StoredRows:
         for start in range(0, self.shape[0], BLOCK):
             stop = min(start + BLOCK, self.shape[0])
             yield slice(start, stop), self.read(start, stop)
-
-
-def damaged(x: CSRDataset, what: str) -> MultiomeError:
-    """A matrix that is not whole."""
-    element = x.group
-    file = element.file.filename if isinstance(element, h5py.Group) else getattr(element.store, "root", element.store)
-    return MultiomeError(f"{file}, matrix {element.name!r}, is damaged: {what}. Copy or write the file anew.")
-
-
-def location(x: CSRDataset | h5py.Dataset | zarr.Array) -> tuple[str, str]:
-    """The file that a matrix lies in, and its name there.
-
-    Raises
-    ------
-    MultiomeError
-        If it lies in no file that another process could open.
-    """
-    element = x.group if isinstance(x, CSRDataset) else x
-    if isinstance(element, h5py.Group | h5py.Dataset):
-        return str(Path(element.file.filename).resolve()), element.name
-    root = getattr(element.store, "root", None) or getattr(element.store, "path", None)  # zarr 3, zarr 2
-    if root is None or not Path(str(root)).is_dir():
-        raise MultiomeError(
-            f"Several processes can read cells from a file or a folder, not from a {type(element.store).__name__}; "
-            "name the path of a .h5mu, .h5ad or .zarr."
-        )
-    return str(Path(str(root)).resolve()), element.path
-
-
-def opened_again(path: str, name: str) -> CSRDataset | h5py.Dataset | zarr.Array:
-    """The inverse of `location`."""
-    root: Any = zarr.open_group(path, mode="r") if Path(path).is_dir() else h5py.File(path, "r")
-    element = root[name]
-    return ad.io.sparse_dataset(element) if isinstance(element, h5py.Group | zarr.Group) else element
 
 
 def placed(x: sp.csr_matrix, place: Int[np.ndarray, " stored"], n_columns: int) -> sp.csr_matrix:

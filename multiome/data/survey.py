@@ -13,16 +13,11 @@ from jaxtyping import Bool, Float, Int
 from multiome.data.calls import checked_calls
 from multiome.data.checks import check_values, empty_cells
 from multiome.data.depth import counted, scaled_up
-from multiome.data.matrix import (
-    Matrix,
-    check_presence,
-    matched_panels,
-    mention_other_counts,
-    mention_other_values,
-    places,
-)
+from multiome.data.matrix import Matrix, matched_panels, places
+from multiome.data.other_scale import mention_other_counts, mention_other_values
 from multiome.data.panels import Panels, depth_shares
 from multiome.data.panels_on_disk import PanelTally
+from multiome.data.raw import check_presence
 from multiome.data.spec import ModalitySpec
 from multiome.data.stored import BLOCK, Shown, StoredRows
 from multiome.errors import InvalidPairing

@@ -8,11 +8,11 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from multiome.data.build import read_query
 from multiome.data.cells import Cells
 from multiome.data.covariates import fixed_batch_index
 from multiome.data.dataset import CellDataset
 from multiome.data.opened import Data, opened
+from multiome.data.query import read_query
 from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError, UnknownName, listed
 from multiome.predict.arguments import (

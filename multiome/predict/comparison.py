@@ -20,9 +20,9 @@ from multiome.metrics.imputation import pearson
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
 from multiome.predict.expected import expected
+from multiome.predict.feature_scores import correlation
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import coverage, known, query_of, recorded
-from multiome.predict.reliability import correlation
 from multiome.predict.scale import SCALES, compared_on, on_scale
 from multiome.predict.uncertainty import Uncertainty, mean, of_draws, unconditional
 

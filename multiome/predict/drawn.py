@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from multiome.errors import MultiomeWarning, check_seed, check_whole
+from multiome.predict.central import check_draws
 from multiome.predict.embed import block_size
 from multiome.predict.fitted import Fitted
-from multiome.predict.prediction import check_draws
 from multiome.predict.scale import check_scale, draw, expectation
 from multiome.predict.states import Query
 

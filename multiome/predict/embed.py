@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch.distributions import Normal
 
-from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
 from multiome.data.opened import Data
+from multiome.data.query import read_query
 from multiome.errors import MultiomeWarning, listed
 from multiome.predict.fitted import Fitted
 from multiome.types import Batch

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from multiome.data.build import read_query
 from multiome.data.cells import Cells
 from multiome.data.dataset import CellDataset
 from multiome.data.opened import Data, opened
+from multiome.data.query import read_query
 from multiome.errors import MultiomeError, MultiomeWarning, check_seed, check_whole, listed, unknown
 from multiome.predict.arguments import warn_unseen_batches
+from multiome.predict.central import draws_needed
 from multiome.predict.comparison import MIN_CELLS, Comparison, Direction
 from multiome.predict.elsewhere import in_measured_batches
 from multiome.predict.fitted import Fitted
-from multiome.predict.prediction import draws_needed
 from multiome.predict.unlike import unlike_columns
 
 MAX_REFERENCE = 20_000

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from multiome.predict.block import Block
 from multiome.predict.draws import antithetic
 from multiome.predict.scale import expectation
-from multiome.predict.states import Block, Query
+from multiome.predict.states import Query
 
 N_STATES = 8
 """Latent states averaged over per cell."""

@@ -12,10 +12,11 @@ from jaxtyping import Float
 
 from multiome.data.cells import check_unique
 from multiome.data.depth import depth_of
-from multiome.data.matrix import checked_panels, halve
+from multiome.data.raw import checked_panels, halve
 from multiome.data.spec import ModalitySpec
-from multiome.errors import MultiomeError, MultiomeWarning, SpecMismatch, check_seed, is_number, listed
+from multiome.errors import MultiomeError, MultiomeWarning, SpecMismatch, check_seed, listed
 from multiome.metrics.calibration import pit
+from multiome.predict.central import central, spread
 from multiome.predict.scale import UNSEEN_SCALES, WHOLE_CELL, transform_observed
 
 SAME_DEPTH = 0.05
@@ -208,53 +209,12 @@ class Prediction:
         return as_anndata(self.mean, self.obs, self.var, self.scale, self.modality, layers=layers)
 
 
-def spread(draws: np.ndarray) -> np.ndarray:
-    """Standard deviation of two draws or more."""
-    return draws.std(0, ddof=1)
-
-
 def among_measured(draws: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Draws and values of CLR, relative to the mean of what was measured in cells whose panel lacks features."""
     there = ~np.isnan(values)
     n = np.where(there.all(1), np.inf, np.maximum(there.sum(1), 1))[:, None]
     values = values - np.where(there, values, 0).sum(1, keepdims=True) / n
     return draws - np.where(there, draws, 0).sum(-1, keepdims=True) / n, values
-
-
-def central(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of the central interval of draws."""
-    check_draws(level, len(draws))
-    lower, upper = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return lower.astype(np.float32), upper.astype(np.float32)
-
-
-def check_draws(level: float, n_draws: int, *, name: str = "level") -> None:
-    """There are enough draws to see the tails of an interval.
-
-    Raises
-    ------
-    MultiomeError
-        If there are too few, or ``level`` is not a number between 0 and 1.
-    """
-    needed = draws_needed(level, name=name)
-    if n_draws < needed:
-        raise MultiomeError(
-            f"A {100 * level:g}% interval needs at least {needed} draws, there are {n_draws}; "
-            f"predict with n_samples={needed} or more."
-        )
-
-
-def draws_needed(level: float, *, name: str = "level") -> int:
-    """The fewest draws of which two lie, on average, outside the central interval of probability ``level``.
-
-    Raises
-    ------
-    MultiomeError
-        If ``level`` is not a number between 0 and 1.
-    """
-    if not is_number(level) or not 0 < level < 1:
-        raise MultiomeError(f"`{name}` must be a number between 0 and 1, such as 0.9, got {level!r}.")
-    return int(np.ceil(2 / (1 - level) - 1e-9))
 
 
 def as_anndata(

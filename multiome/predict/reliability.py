@@ -12,23 +12,20 @@ it has, the second 100.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
-import torch
 from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
-from sklearn.neighbors import NearestNeighbors
 
 from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
 from multiome.predict.expected import expected
+from multiome.predict.feature_scores import auroc_error, correlation, expected_auroc, spread
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import coverage, known, query_of, recorded, with_others
 from multiome.predict.multiple_tests import bh
+from multiome.predict.neighbours import neighbours
 from multiome.predict.scale import WHOLE_CELL, compared_on, on_scale
 
 BELIEF = 100.0
@@ -39,11 +36,8 @@ MIN_SEEN = 10
 """Cells with a fragment in a peak, below which they tell nothing of it."""
 N_DEPTHS = 5
 """Groups of cells of like depth."""
-N_NEIGHBOURS = 30
 ENTRIES = 5_000_000
 """Of dense matrices, at a time."""
-MAX_REFERENCE = 20_000
-"""Training cells among which neighbours are looked for."""
 COLUMNS = [
     "modality", "feature", "score", "reliability", "held_out", "over_mean", "over_knn", "n_cells", "predictable"
 ]  # fmt: skip
@@ -169,87 +163,3 @@ def measurements(
     if there is not None:
         return np.where(there, y, np.nan), (y != 0) & there
     return y, y != 0
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """The 30 training cells nearest to each scored cell, by the latent state that the other modalities give."""
-
-    rows: np.ndarray
-    """Training cells."""
-    pool: sp.csr_array
-    """Scored cells x training cells, 1 where near."""
-
-    def predict(
-        self, cells: CellDataset, key: str, scale: str, columns: np.ndarray
-    ) -> Float[np.ndarray, "cell feature"]:
-        """The mean of their measured values of some features on the scale."""
-        values, depth = recorded(cells, self.rows, key)
-        calls = coverage(cells, self.rows, key)
-        if calls is not None:
-            covered = (self.pool @ calls[:, columns]).toarray()
-            return (self.pool @ values[:, columns]).toarray() / np.maximum(covered, 1)
-        there = known(cells, self.rows, key)
-        if there is not None:  # those of the neighbours that were measured in it; all alike where none was
-            there = there[:, columns]
-            y = dense(on_scale(values[:, columns], depth, None, scale, there))
-            n, mean = self.pool @ there.astype(float), np.where(there, y, 0).sum(0) / np.maximum(there.sum(0), 1)
-            return np.where(n > 0, (self.pool @ np.where(there, y, 0)) / np.maximum(n, 1), mean)
-        pooled = self.pool @ on_scale(values[:, columns], depth, None, scale) / self.pool[[0]].sum()
-        return dense(pooled)
-
-
-def neighbours(
-    fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, scored: np.ndarray, seed: int
-) -> Neighbours:
-    """Find them among at most `MAX_REFERENCE` training cells that have the modality."""
-    there = rows[cells.observed(key)[rows]]
-    chosen = np.sort(np.random.default_rng(seed).permutation(there)[:MAX_REFERENCE])
-    queries = (query_of(fitted, cells, some, key) for some in (chosen, scored))
-    with torch.no_grad():
-        a, b = (np.concatenate([block.q.loc.cpu().numpy() for block in query.blocks()]) for query in queries)
-    near = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(a))).fit(a).kneighbors(b, return_distance=False)
-    starts = np.arange(0, near.size + 1, near.shape[1])
-    return Neighbours(chosen, sp.csr_array((np.ones(near.size), near.ravel(), starts), shape=(len(b), len(a))))
-
-
-def correlation(
-    predicted: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
-) -> Float[np.ndarray, " feature"]:
-    """Pearson correlation of each feature over the cells in which it was measured; NaN where it does not vary there."""
-    there = ~np.isnan(measured)
-    x, y = centred(predicted, there), centred(measured, there)
-    norms = np.sqrt((x**2).sum(0)), np.sqrt((y**2).sum(0))
-    varies = norms[1] > 1e-9
-    r = (x * y).sum(0) / np.maximum(norms[0] * norms[1], 1e-12)
-    return np.where(varies, np.clip(r, -1, 1), np.nan)
-
-
-def spread(
-    values: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
-) -> Float[np.ndarray, " feature"]:
-    """Root of the sum of squares around the mean over the cells in which each feature was measured."""
-    return np.sqrt((centred(values, ~np.isnan(measured)) ** 2).sum(0))
-
-
-def centred(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Less their mean where they are there, 0 elsewhere."""
-    filled = np.where(there, values, 0.0)
-    return np.where(there, filled - filled.sum(0) / np.maximum(there.sum(0), 1), 0.0)
-
-
-def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:
-    """How often a cell with the feature has a higher probability than a cell without, were all of them true."""
-    p = np.sort(np.clip(probability, 1e-12, 1 - 1e-12), axis=0)
-    absent = np.cumsum(1 - p, axis=0)
-    won = (p * (absent - (1 - p) / 2)).sum(0)
-    # a cell is not compared with itself
-    itself = (p * (1 - p)).sum(0)
-    return (won - itself / 2) / np.maximum(p.sum(0) * (1 - p).sum(0) - itself, 1e-12)
-
-
-def auroc_error(seen: np.ndarray) -> Float[np.ndarray, " feature"]:
-    """Standard error of the area under the curve of a score that knows nothing (Mann and Whitney 1947)."""
-    n_seen = seen.sum(0)
-    n_not = len(seen) - n_seen
-    return np.sqrt((len(seen) + 1) / (12 * np.maximum(n_seen * n_not, 1)))

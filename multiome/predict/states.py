@@ -17,6 +17,7 @@ from multiome.data.cells import Cells
 from multiome.data.covariates import UNSEEN
 from multiome.data.dataset import CellDataset
 from multiome.predict.arguments import Depth
+from multiome.predict.block import Block, Borrowed, as_column
 from multiome.predict.elsewhere import elsewhere
 from multiome.predict.embed import block_size, blocks, posterior
 from multiome.predict.fitted import Fitted
@@ -222,38 +223,3 @@ class Query:
         state = q.loc.cpu().double().numpy()
         own = self.cells.batch_index[index]
         return self.fitted.depth.predict(self.target, sources, own, state, predicted_in=predicted_in)
-
-
-@dataclass(frozen=True)
-class Borrowed:
-    """Some features, the cells as if measured in a batch that has them, and the average cell there."""
-
-    features: Tensor
-    batch: Batch
-    centre: Tensor | None
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some cells of a query."""
-
-    index: np.ndarray
-    batch: Batch
-    q: Normal
-    """q(z | sources)."""
-    log_depth: Tensor
-    log_depth_std: Tensor
-    """Expected log exposure of the target, and its standard deviation (cell x 1)."""
-    centre: Tensor | None
-    """Trunk outputs of the average cell, towards which predictions are moved (cell x hidden)."""
-    borrowed: Sequence[Borrowed] = ()
-    """The same cells in other batches, for features that their own were not measured in."""
-
-    def exposure(self, noise: Tensor | float) -> Tensor:
-        """The target's exposure (cell x 1), uncertain where it was predicted; ``noise`` is standard normal."""
-        return (self.log_depth + self.log_depth_std * noise).exp().to(self.q.loc)
-
-
-def as_column(values: np.ndarray) -> Tensor:
-    """One value per cell, as float32 (cell x 1)."""
-    return torch.from_numpy(values.astype(np.float32))[:, None]

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiome.data.build import read_query
 from multiome.data.dataset import CellDataset
 from multiome.data.opened import Data
+from multiome.data.query import read_query
 from multiome.errors import MultiomeError, MultiomeWarning, listed
 from multiome.predict.embed import blocks, posterior
 from multiome.predict.fitted import Fitted

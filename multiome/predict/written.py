@@ -19,10 +19,10 @@ import zarr
 from multiome.data.opened import Data, opened
 from multiome.errors import MultiomeError, listed
 from multiome.files import check_output, draft
+from multiome.predict.central import central, spread
 from multiome.predict.drawn import Wanted, draws_by_block, seeded
 from multiome.predict.embed import BLOCK
 from multiome.predict.expected import expected_by_block
-from multiome.predict.prediction import central, spread
 from multiome.predict.states import Query
 
 FORMATS = (".h5ad", ".zarr")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -56,9 +57,9 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def checkpoint_of(path: str | Path, one: int) -> Path:
+def checkpoint_of(path: str | os.PathLike, one: int) -> Path:
     """The file of one of several models."""
-    return Path(path) if not one else Path(f"{path}.{one}")
+    return Path(path) if not one else Path(f"{os.fspath(path)}.{one}")
 
 
 def begun(path: Path, mark: str) -> str | None:

@@ -9,7 +9,7 @@ import zarr
 
 from multiome.api import Multiome
 from multiome.cli.files import copy_with
-from multiome.data import matrix, some_cells, stored
+from multiome.data import raw, some_cells, stored
 
 COMMANDS = {
     "translate": "--source rna --target atac",
@@ -30,7 +30,7 @@ def data(request, small, tmp_path_factory):
 def never_whole(monkeypatch):
     """No modality is read as a whole."""
 
-    read = matrix.raw_values
+    read = raw.raw_values
 
     def not_whole(adata, *where, key):
         assert adata.n_obs <= 64, f"{key} was read as a whole"
@@ -39,7 +39,7 @@ def never_whole(monkeypatch):
     monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
     monkeypatch.setattr(stored, "BLOCK", 37)
     monkeypatch.setattr(some_cells, "N_CELLS", 64)
-    monkeypatch.setattr(matrix, "raw_values", not_whole)
+    monkeypatch.setattr(raw, "raw_values", not_whole)
 
 
 def read(path):

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
 from multiome.data.calls import on_entries, without_zeros
-from multiome.data.matrix import checked_values, read_matrix
+from multiome.data.matrix import read_matrix
+from multiome.data.raw import checked_values
 from multiome.errors import InvalidCounts
 from multiome.modalities.methylation import METHYLATION
 from tests.data.matrices import CALLS, COUNTS, METHYLATED, adata_of, messy

@@ -9,7 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
-from multiome.data.matrix import Matrix, checked_values, raw_values, read_matrix
+from multiome.data.matrix import Matrix, read_matrix
+from multiome.data.raw import checked_values, raw_values
 from multiome.errors import InvalidCounts, MultiomeWarning, UnknownName
 from multiome.modalities.atac import ATAC
 from multiome.modalities.methylation import METHYLATION

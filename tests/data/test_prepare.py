@@ -6,7 +6,8 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.data.build import prepare_modality
-from multiome.data.matrix import halve, read_matrix
+from multiome.data.matrix import read_matrix
+from multiome.data.raw import halve
 from multiome.errors import MultiomeError, MultiomeWarning
 from multiome.likelihoods.bernoulli import Bernoulli
 from multiome.likelihoods.poisson import Poisson

@@ -10,7 +10,7 @@ import pytest
 import torch
 from pyro.infer import Trace_ELBO
 
-from multiome.data.build import read_query
+from multiome.data.query import read_query
 from multiome.types import Batch
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}

@@ -15,7 +15,8 @@ import multiome as mo
 from multiome.errors import MultiomeError
 from multiome.metrics import clr, pearson
 from multiome.metrics.ranking import auroc_per_feature
-from multiome.predict.reliability import COLUMNS, correlation, expected_auroc, learn_reliability
+from multiome.predict.feature_scores import correlation, expected_auroc
+from multiome.predict.reliability import COLUMNS, learn_reliability
 
 
 @pytest.fixture(scope="module")

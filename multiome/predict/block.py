@@ -1,0 +1,48 @@
+"""Some cells of a query, and everything that is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+from multiome.types import Batch
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """Some features, the cells as if measured in a batch that has them, and the average cell there."""
+
+    features: Tensor
+    batch: Batch
+    centre: Tensor | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some cells of a query."""
+
+    index: np.ndarray
+    batch: Batch
+    q: Normal
+    """q(z | sources)."""
+    log_depth: Tensor
+    log_depth_std: Tensor
+    """Expected log exposure of the target, and its standard deviation (cell x 1)."""
+    centre: Tensor | None
+    """Trunk outputs of the average cell, towards which predictions are moved (cell x hidden)."""
+    borrowed: Sequence[Borrowed] = ()
+    """The same cells in other batches, for features that their own were not measured in."""
+
+    def exposure(self, noise: Tensor | float) -> Tensor:
+        """The target's exposure (cell x 1), uncertain where it was predicted; ``noise`` is standard normal."""
+        return (self.log_depth + self.log_depth_std * noise).exp().to(self.q.loc)
+
+
+def as_column(values: np.ndarray) -> Tensor:
+    """One value per cell, as float32 (cell x 1)."""
+    return torch.from_numpy(values.astype(np.float32))[:, None]

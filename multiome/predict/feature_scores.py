@@ -1,0 +1,48 @@
+"""Scores of each feature over cells: those that predictions reach, and those that they would, were they right."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+
+def correlation(
+    predicted: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
+) -> Float[np.ndarray, " feature"]:
+    """Pearson correlation of each feature over the cells in which it was measured; NaN where it does not vary there."""
+    there = ~np.isnan(measured)
+    x, y = centred(predicted, there), centred(measured, there)
+    norms = np.sqrt((x**2).sum(0)), np.sqrt((y**2).sum(0))
+    varies = norms[1] > 1e-9
+    r = (x * y).sum(0) / np.maximum(norms[0] * norms[1], 1e-12)
+    return np.where(varies, np.clip(r, -1, 1), np.nan)
+
+
+def spread(
+    values: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
+) -> Float[np.ndarray, " feature"]:
+    """Root of the sum of squares around the mean over the cells in which each feature was measured."""
+    return np.sqrt((centred(values, ~np.isnan(measured)) ** 2).sum(0))
+
+
+def centred(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Less their mean where they are there, 0 elsewhere."""
+    filled = np.where(there, values, 0.0)
+    return np.where(there, filled - filled.sum(0) / np.maximum(there.sum(0), 1), 0.0)
+
+
+def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:
+    """How often a cell with the feature has a higher probability than a cell without, were all of them true."""
+    p = np.sort(np.clip(probability, 1e-12, 1 - 1e-12), axis=0)
+    absent = np.cumsum(1 - p, axis=0)
+    won = (p * (absent - (1 - p) / 2)).sum(0)
+    # a cell is not compared with itself
+    itself = (p * (1 - p)).sum(0)
+    return (won - itself / 2) / np.maximum(p.sum(0) * (1 - p).sum(0) - itself, 1e-12)
+
+
+def auroc_error(seen: np.ndarray) -> Float[np.ndarray, " feature"]:
+    """Standard error of the area under the curve of a score that knows nothing (Mann and Whitney 1947)."""
+    n_seen = seen.sum(0)
+    n_not = len(seen) - n_seen
+    return np.sqrt((len(seen) + 1) / (12 * np.maximum(n_seen * n_not, 1)))
