@@ -19,6 +19,7 @@ from multiome.metrics.chromatin import accessibility
 from multiome.metrics.imputation import pearson
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
+from multiome.predict.direction import Direction
 from multiome.predict.expected import expected
 from multiome.predict.feature_scores import correlation
 from multiome.predict.fitted import Fitted
@@ -32,29 +33,6 @@ FEWEST = {"clr": 3}
 """Features that must be shared: a CLR of one protein is always 0, and of two it is one number and its negative."""
 MIN_CELLS = 10
 """Fewer cells that have both modalities are not scored, nor is anything trained on them."""
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A modality to predict, and what from."""
-
-    sources: tuple[str, ...]
-    target: str
-
-    @property
-    def source(self) -> str:
-        """What a table calls the sources."""
-        return self.sources[0] if len(self.sources) == 1 else "all others"
-
-    def __str__(self) -> str:
-        return f"{self.source} to {self.target}"
-
-    def rows(self, cells: CellDataset) -> np.ndarray:
-        """Cells that have the target and every source; none where the cells know nothing of one."""
-        keys = (self.target, *self.sources)
-        if not set(keys) <= set(cells.rows):
-            return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(np.all([cells.observed(key) for key in keys], axis=0))
 
 
 @dataclass(frozen=True)

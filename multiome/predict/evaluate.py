@@ -18,7 +18,8 @@ from multiome.data.query import read_query
 from multiome.errors import MultiomeError, MultiomeWarning, check_seed, check_whole, listed, unknown
 from multiome.predict.arguments import warn_unseen_batches
 from multiome.predict.central import draws_needed
-from multiome.predict.comparison import MIN_CELLS, Comparison, Direction
+from multiome.predict.comparison import MIN_CELLS, Comparison
+from multiome.predict.direction import Direction
 from multiome.predict.elsewhere import in_measured_batches
 from multiome.predict.fitted import Fitted
 from multiome.predict.unlike import unlike_columns

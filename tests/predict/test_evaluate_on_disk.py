@@ -11,7 +11,7 @@ import pytest
 
 from multiome.data import stored
 from multiome.predict import evaluate
-from multiome.predict.comparison import Direction
+from multiome.predict.direction import Direction
 from multiome.predict.evaluate import directions_of, drawn
 
 
