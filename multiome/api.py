@@ -183,7 +183,7 @@ class Multiome:
           methylated fraction), or ``"auroc"``, how well predictions rank cells with and without a fragment (ATAC);
         * ``reliability``: the score to be expected. What the held-out cells show weighs as many cells as tell of the
           feature (``n_cells``: those with a count; for proteins and methylation, all measured), what the model
-          expects of itself 100. NaN where the feature did not vary in any of them;
+          expects of itself 100. NaN where the feature does not vary in training cells either;
         * ``held_out``: what the held-out cells show alone; noisy where ``n_cells`` is small;
         * ``over_mean``: how much ``reliability`` is above what the mean of the training cells gets (r 0, AUROC 0.5);
         * ``over_knn``: how much ``held_out`` is above the score of the mean of the 30 training cells nearest in the

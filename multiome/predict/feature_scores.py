@@ -21,8 +21,21 @@ def correlation(
 def spread(
     values: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"]
 ) -> Float[np.ndarray, " feature"]:
-    """Root of the sum of squares around the mean over the cells in which each feature was measured."""
-    return np.sqrt((centred(values, ~np.isnan(measured)) ** 2).sum(0))
+    """Standard deviation over the cells in which each feature was measured."""
+    there = ~np.isnan(measured)
+    return np.sqrt((centred(values, there) ** 2).sum(0) / np.maximum(there.sum(0), 1))
+
+
+def expected_correlation(
+    predicted: Float[np.ndarray, "cell feature"],
+    measured: Float[np.ndarray, "cell feature"],
+    varies: Float[np.ndarray, " feature"],
+) -> Float[np.ndarray, " feature"]:
+    """The correlation of each feature were the predictions right; NaN where measured values do not vary.
+
+    ``varies`` is the standard deviation of these, in cells like those predicted.
+    """
+    return np.where(varies > 1e-9, np.minimum(spread(predicted, measured) / np.maximum(varies, 1e-12), 1), np.nan)
 
 
 def centred(values: np.ndarray, there: np.ndarray) -> np.ndarray:

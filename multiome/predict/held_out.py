@@ -19,13 +19,15 @@ MIN_CELLS, MAX_CELLS = 20, 500
 """Held-out cells looked at; below the least, nothing is said."""
 
 
-def with_others(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str, *, seed: int) -> Int[np.ndarray, " some"]:
-    """Rows, at most `MAX_CELLS`, of cells that have the modality beside another one; none where they are too few."""
+def with_others(
+    cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str, *, seed: int, most: int = MAX_CELLS
+) -> Int[np.ndarray, " some"]:
+    """Rows, at most so many, of cells that have the modality beside another one; none where they are too few."""
     others = [other for other in cells.matrices if other != key]
     if not others:
         return np.empty(0, dtype=np.int64)
     both = cells.observed(key) & np.any([cells.observed(other) for other in others], axis=0)
-    chosen = np.random.default_rng(seed).permutation(rows[both[rows]])[:MAX_CELLS]
+    chosen = np.random.default_rng(seed).permutation(rows[both[rows]])[:most]
     return np.sort(chosen) if len(chosen) >= MIN_CELLS else np.empty(0, dtype=np.int64)
 
 

@@ -5,23 +5,31 @@ be predicted.
 
 For every feature two estimates are joined. What its held-out cells show is right on average, and noisy where few of
 them tell: Pearson correlation of predicted and measured values, or, for open chromatin, the area under the ROC curve of
-presence. What the model expects needs no measured value: were it right, the correlation would be the spread of its
-predictions over that of the measurements. That can be told from training cells, too. The first weighs as many cells as
-it has, the second 100.
+presence. What the model expects needs few measured values: were it right, the correlation would be the spread of its
+predictions over that of the measurements, which training cells tell, too. The first weighs as many cells as it has, the
+second 100.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
 from multiome.predict.expected import expected
-from multiome.predict.feature_scores import auroc_error, correlation, expected_auroc, spread
+from multiome.predict.feature_scores import (
+    auroc_error,
+    correlation,
+    expected_auroc,
+    expected_correlation,
+    spread,
+)
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import coverage, known, query_of, recorded, with_others
 from multiome.predict.multiple_tests import bh
@@ -36,6 +44,8 @@ MIN_SEEN = 10
 """Cells with a fragment in a peak, below which they tell nothing of it."""
 N_DEPTHS = 5
 """Groups of cells of like depth."""
+MAX_CELLS = 1_000
+"""Cells that are predicted: those that were held out first."""
 ENTRIES = 5_000_000
 """Of dense matrices, at a time."""
 COLUMNS = [
@@ -49,7 +59,7 @@ def learn_reliability(
     """One row per feature of every modality of which enough cells were held out beside another one."""
     found = [pd.DataFrame(columns=COLUMNS)]
     for key in fitted.spec.modalities:
-        scored = with_others(cells, held_out, key, seed=seed)
+        scored = with_others(cells, held_out, key, seed=seed, most=MAX_CELLS)
         if len(scored):
             found.append(reliability_of(fitted, cells, key, rows=rows, scored=scored, seed=seed))
     tables = [table for table in found if len(table)]
@@ -63,7 +73,7 @@ def reliability_of(
     spec = fitted.spec.modalities[key]
     scale = compared_on(spec.kind, is_count=spec.modality.is_count)
     pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
-    more = np.setdiff1d(with_others(cells, rows, key, seed=seed), scored)
+    more = np.setdiff1d(with_others(cells, rows, key, seed=seed, most=MAX_CELLS - len(scored)), scored)
     looked_at, n = np.concatenate([scored, more]), len(scored)
     every = pd.Index(spec.features)
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(looked_at), 1)
@@ -78,12 +88,13 @@ def reliability_of(
         predicted = expected(query, scale, seed=seed).astype(np.float64)
         measured, telling = measurements(cells, looked_at, key, scale, columns)
         n_telling = telling[:n].sum(0).astype(float)
-        parts.append(
-            judge(
-                predicted[:n], measured[:n], n_telling, pool.predict(cells, key, scale, columns), scale,
-                strata=strata, hoped=hoped(predicted, measured, scale),
-            )
-        )  # fmt: skip
+        hoped = (
+            expected_auroc(predicted)
+            if scale == "probability"
+            else expected_correlation(predicted, measured, varied(cells, pool.rows, key, scale, columns))
+        )
+        beside = pool.predict(cells, key, scale, columns)
+        parts.append(judge(predicted[:n], measured[:n], n_telling, beside, scale, strata=strata, hoped=hoped))
     found = pd.concat(parts, ignore_index=True)
     found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
     found.insert(0, "feature", every)
@@ -135,14 +146,20 @@ def judge(
     )
 
 
-def hoped(
-    predicted: Float[np.ndarray, "cell feature"], measured: Float[np.ndarray, "cell feature"], scale: str
+def varied(
+    cells: CellDataset, rows: np.ndarray, key: str, scale: str, columns: np.ndarray
 ) -> Float[np.ndarray, " feature"]:
-    """The score of each feature were the predictions right; NaN where nothing was seen to vary."""
-    if scale == "probability":
-        return expected_auroc(predicted)
-    varies = spread(measured, measured)
-    return np.where(varies > 1e-9, np.minimum(spread(predicted, measured) / np.maximum(varies, 1e-12), 1), np.nan)
+    """Standard deviation of some features' measured values; over some of the cells where values are dense.
+
+    Over more cells than are predicted: of a feature with few counts, these say little.
+    """
+    if scale == "log_cp10k" and cells.matrices[key].panels is None:
+        values, depth = recorded(cells, rows, key)
+        y = sp.csr_matrix(on_scale(values[:, columns], depth, None, scale))
+        return np.sqrt(mean_variance_axis(y, axis=0)[1])
+    fewer = rows[:: -(-len(rows) * len(columns) // ENTRIES)]
+    measured, _ = measurements(cells, fewer, key, scale, columns)
+    return spread(measured, measured)
 
 
 def measurements(

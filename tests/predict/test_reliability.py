@@ -15,8 +15,9 @@ import multiome as mo
 from multiome.errors import MultiomeError
 from multiome.metrics import clr, pearson
 from multiome.metrics.ranking import auroc_per_feature
-from multiome.predict.feature_scores import correlation, expected_auroc
-from multiome.predict.reliability import COLUMNS, learn_reliability
+from multiome.predict import reliability
+from multiome.predict.feature_scores import correlation, expected_auroc, expected_correlation
+from multiome.predict.reliability import COLUMNS, learn_reliability, measurements, varied
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,29 @@ def test_probabilities_that_are_true_reach_what_they_expect():
     np.testing.assert_allclose(expected_auroc(np.full((30, 1), 0.2)), 0.5)
 
 
+def test_predictions_that_are_right_reach_what_they_expect():
+    rng = np.random.default_rng(0)
+    predicted = rng.normal(size=(4_000, 4)) * [3, 1, 0.3, 1]
+    measured = predicted + rng.normal(size=predicted.shape)
+    measured[:, 3] = 2
+    varies = measured.std(0)
+    measured[:300, 1] = np.nan
+    found = expected_correlation(predicted, measured, varies)
+    np.testing.assert_allclose(found[:3], correlation(predicted, measured)[:3], atol=0.03)
+    assert np.isnan(found[3])
+
+
+@pytest.mark.parametrize(("key", "scale"), [("rna", "log_cp10k"), ("prot", "clr"), ("met", "fraction")])
+def test_how_measured_values_vary_is_told_by_all_cells(dataset, monkeypatch, key, scale):
+    rows, columns = np.flatnonzero(dataset.observed(key)), np.arange(8)
+    measured, _ = measurements(dataset, rows, key, scale, columns)
+    np.testing.assert_allclose(varied(dataset, rows, key, scale, columns), np.nanstd(measured, axis=0), rtol=1e-5)
+    monkeypatch.setattr(reliability, "ENTRIES", len(rows) * len(columns) // 2)
+    told = varied(dataset, rows, key, scale, columns)
+    few = measured if scale == "log_cp10k" else measured[::2]
+    np.testing.assert_allclose(told, np.nanstd(few, axis=0), rtol=1e-5)
+
+
 def test_depth_alone_makes_nothing_predictable(quick_fit):
     """All cells are of one state; deep in one modality is deep in the other."""
     rng = np.random.default_rng(0)
@@ -132,8 +156,21 @@ def test_depth_alone_makes_nothing_predictable(quick_fit):
     assert table["predictable"].mean() < 0.08
 
 
-def test_what_never_varied_is_not_known(trained):
-    model, _ = trained
-    table = model.reliability
-    assert table.loc[table["n_cells"] == 0, "reliability"].isna().all()
-    assert (table["reliability"].dropna() <= 1).all()
+@pytest.mark.filterwarnings("ignore:.*features are zero in every cell")
+def test_what_never_varied_is_not_known(model, small, dataset_of):
+    data = small.mdata.copy()
+    held_out = np.arange(60)
+    counts = data["rna"].X.tolil()
+    there = data["rna"].obs_names.isin(data.obs_names[held_out])
+    unseen, absent = np.argsort(-np.asarray(data["rna"].X.sum(0)).ravel())[:2]
+    counts[np.flatnonzero(there), unseen] = 0
+    counts[:, absent] = 0
+    data["rna"].X = counts.tocsr()
+    rows = np.arange(60, data.n_obs)
+    table = learn_reliability(model._fitted, dataset_of(data, "batch"), rows=rows, held_out=held_out, seed=0)
+    found = table.query("modality == 'rna'").set_index("feature").loc[data["rna"].var_names[[unseen, absent]]]
+    assert found["n_cells"].tolist() == [0, 0]
+    assert found["held_out"].isna().all()
+    assert not found["predictable"].any()
+    assert 0 < found["reliability"].iloc[0] <= 1  # by what the model expects of itself
+    assert np.isnan(found["reliability"].iloc[1])
