@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -125,11 +126,15 @@ def fit(
         for one in range(n_models)
     ]
     plans = [Plan(spec, config, edges, job, known_rows, seed) for job in jobs]
-    models, history = fitted_models(plans)
-    fitted = learn_together(models, known, rows=known_rows, held_out=checks, graph=graph, edges=edges, seed=seed)
-    for file in files if is_first() else ():
+    models = fitted_models(plans)
+    fitted = learn_together(models.each, known, rows=known_rows, held_out=checks, graph=graph, edges=edges, seed=seed)
+    for file in files if is_first() and not models.interrupted else ():
         file.unlink(missing_ok=True)
-    return Multiome(fitted, history)
+    on_disk = cells.on_disk
+    del cells, known, jobs, plans
+    if on_disk:
+        gc.collect()  # what has trained refers to itself, and would keep the file open
+    return Multiome(fitted, models.history)
 
 
 class Multiome:

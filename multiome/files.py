@@ -22,8 +22,10 @@ BEFORE = "before"
 """What a target that is replaced is called meanwhile."""
 
 
-def check_output(path: str | os.PathLike, *, overwrite: bool, is_folder: bool = False) -> Path:
-    """A path that may be written, of a file or, for some formats, of a folder.
+def check_output(
+    path: str | os.PathLike, *, overwrite: bool, is_folder: bool = False, how: str = "pass overwrite=True to replace it"
+) -> Path:
+    """A path that may be written, of a file or, for some formats, of a folder; ``how`` what is there is replaced.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool, is_folder: bool = 
             raise FileExistsError(f"{target} is a folder; name a file.")
         check_regular(target)
     if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} exists; choose another name, or pass overwrite=True to replace it.")
+        raise FileExistsError(f"{target} exists; choose another name, or {how}.")
     folder = target.resolve().parent  # where a symbolic link leads to
     if not folder.is_dir():
         raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")

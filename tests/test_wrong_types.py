@@ -39,6 +39,9 @@ SETUP = """
 CASES = {
     "path": ('mo.fit("cells.h5mu")', "FileNotFoundError", "There is no file 'cells.h5mu'"),
     "number for a checkpoint": ("mo.TrainConfig(checkpoint=3)", "MultiomeError", "must be the name of a file, got 3"),
+    "number for a model": ("mo.Multiome.load(3)", "MultiomeError", "`path` must be the name of a file"),
+    "nothing to save to": ("model.save(None)", "MultiomeError", "`path` must be the name of a file"),
+    "a model named as data": ('model.save("x.h5mu")', "MultiomeError", "'x.h5mu' is named as data are"),
     "table": ("mo.fit(rna.to_df())", "TypeError", "a MuData, an AnnData or the path of a file of either"),
     "matrix": ("mo.fit(rna.X)", "TypeError", "a MuData, an AnnData or the path of a file of either"),
     "word": (

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from multiome import files
 from multiome.errors import MultiomeError
-from multiome.files import check_regular, check_writable, is_zarr
+from multiome.files import is_zarr
 from multiome.train.config import TrainConfig, is_available
 
 
@@ -57,18 +58,7 @@ def check_output(
         *some, last = suffixes
         raise UsageError(f"--out {path} must end in {', '.join(some)}{' or ' if some else ''}{last}.")
     is_folder = suffixes is not None and path.suffix == ".zarr"
-    if path.is_dir() and not is_folder:
-        raise FileExistsError(f"{path} is a folder; choose another name.")
-    if path.is_file() and is_folder:
-        raise FileExistsError(f"{path} is a file, and a folder is to be written; choose another name.")
-    if not is_folder:
-        check_regular(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or replace it with --overwrite true.")
-    folder = path.resolve().parent  # where a symbolic link leads to
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
-    check_writable(folder)
+    files.check_output(path, overwrite=overwrite, is_folder=is_folder, how="replace it with --overwrite true")
 
 
 def check_interval(level: float | None, n_samples: int, *, option: str = "interval") -> None:
@@ -85,10 +75,11 @@ def check_interval(level: float | None, n_samples: int, *, option: str = "interv
         raise UsageError(f"--{option} is a probability and must lie between 0 and 1, got {level:g}.")
     from multiome.predict.central import draws_needed
 
-    if n_samples < draws_needed(level):
+    needed = draws_needed(level)
+    if n_samples < needed:
         raise UsageError(
-            f"--{option} {level:g} needs at least {draws_needed(level)} draws to see its tails, got --n_samples "
-            f"{n_samples}; say --n_samples 100."
+            f"--{option} {level} needs at least {needed:,} draws to see its tails, got --n_samples {n_samples}; "
+            f"say --n_samples {max(needed, 100)}."
         )
 
 

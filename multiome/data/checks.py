@@ -60,14 +60,14 @@ def check_values(
     what = repr(key) if layer is None else f"{key!r} (layer {layer!r})"
     bad = flagged(x.data, lambda v: ~np.isfinite(v))
     if bad.any():
-        normal = (
+        instead = advice or (
             f"Values that are no counts must be finite too; then pass modalities={{{key!r}: ...continuous()}} for a "
             "normal likelihood."
         )
         raise InvalidCounts(
             f"{what} holds NaN or infinite values: {where(x, bad, obs_names, var_names)}. "
             "Remove these cells or features; leave cells that were not measured out of the modality (zeros would count "
-            f"as measured). {normal if is_count else 'No likelihood takes them.'}"
+            f"as measured). {instead if is_count else 'No likelihood takes them.'}"
         )
     if not is_count:
         bad = flagged(x.data, lambda v: np.abs(v) > MAX_VALUE)
@@ -207,8 +207,8 @@ def check_found(
     if n_found < max(min_features * len(names), 1):
         raise SpecMismatch(
             f"{key!r}: {len(missing):,} of the {len(names):,} features that the model was trained on are absent "
-            f"({n_found / len(names):.0%} found; first absent: {listed(missing, most=3)}). They would contribute "
-            f"nothing; check the feature names, or pass "
+            f"({n_found * 1000 // len(names) / 10:g}% found; first absent: {listed(missing, most=3)}). They would "
+            "contribute nothing; check the feature names, or pass "
             f"min_features={n_found * 100 // len(names) / 100:g} to accept that.{advice}"
             if n_found
             else f"{key!r}: none of the {len(names):,} features that the model was trained on is there "

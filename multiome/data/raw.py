@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 
 from multiome.data.calls import check_layers, checked_calls
 from multiome.data.checks import check_layer, check_values
+from multiome.data.on_disk import read_whole
 from multiome.data.panels import Panels, check_panels, without_nan
-from multiome.errors import InvalidCounts, UnknownName, listed
+from multiome.errors import InvalidCounts, MultiomeError, UnknownName, listed
 from multiome.modalities.base import Modality
 
 
 def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality") -> sp.csr_matrix:
     """The layer, or ``.X``, as CSR float32; stored zeros stay, and memory is shared with the data where it can be."""
-    x = adata.X if layer is None else adata.layers[layer]
+    x = matrix_of(adata, layer, key=key)
     if x is None:
         raise UnknownName(f"{key!r} has no .X; name the layer that holds its values ({listed(adata.layers)}).")
-    if hasattr(x, "to_memory"):  # sparse on disk
-        x = x.to_memory()
-    elif not isinstance(x, np.ndarray) and not sp.issparse(x):  # dense on disk
-        x = np.asarray(x[:])
+    if not isinstance(x, np.ndarray) and not sp.issparse(x):  # on disk
+        x = read_whole(x)
     if x.dtype.kind not in "buif":
         raise InvalidCounts(
             f"{key!r}: {place_of(layer)} must hold numbers, but its dtype is {x.dtype}. Convert it, for example "
@@ -36,6 +37,27 @@ def raw_values(adata: ad.AnnData, layer: str | None, *, key: str = "the modality
         csr = csr.copy()
         csr.sum_duplicates()
     return csr
+
+
+def matrix_of(adata: ad.AnnData, layer: str | None, *, key: str) -> Any:
+    """The layer, or ``.X``, in memory or on disk.
+
+    Raises
+    ------
+    MultiomeError
+        If the file that it lies in is damaged.
+    """
+    try:
+        return adata.X if layer is None else adata.layers[layer]
+    except (KeyError, OSError, RuntimeError) as error:
+        raise MultiomeError(
+            f"{key!r}: {place_of(layer)} cannot be read ({error}): the file is damaged. Copy or write it anew."
+        ) from error
+
+
+def shown_the_same(layer: str | None) -> str:
+    """What to do about values that are no counts, where a model knows what it was fitted on."""
+    return f"The model was fitted on raw counts in {place_of(layer)}; show it the same."
 
 
 def place_of(layer: str | None) -> str:
@@ -68,7 +90,7 @@ def checked_values(
     names = adata.obs_names, adata.var_names
     check_layers(key, modality, layers)
     values = raw_values(adata, modality.layer, key=key) if raw is None else raw
-    advice = f"The model was fitted on raw counts in {place_of(modality.layer)}; show it the same." if fitted else None
+    advice = shown_the_same(modality.layer) if fitted else None
     if modality.coverage_layer is None:
         check_values(
             key, values, *names, is_count=modality.is_count, layers=layers, layer=modality.layer,

@@ -16,7 +16,7 @@ from anndata.abc import CSCDataset, CSRDataset
 from jaxtyping import Int
 
 from multiome.data.calls import check_layers, on_entries, without_uncovered, without_zeros
-from multiome.data.reopened import damaged, location, opened_again
+from multiome.data.on_disk import check_whole, damaged, location, opened_again, readable
 from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
 from multiome.modalities.base import Modality
 
@@ -84,26 +84,7 @@ class StoredRows:
         if isinstance(x, CSRDataset):
             self.indptr = np.asarray(x.group["indptr"][:], dtype=np.int64)
             self.parts = x.group["data"], x.group["indices"]
-            self.check_whole()
-
-    def check_whole(self) -> None:
-        """Rows begin where they can, and no chunk is missing, which would be read as zeros.
-
-        Raises
-        ------
-        MultiomeError
-            If the file is damaged, or was copied in part.
-        """
-        assert self.parts is not None
-        n = [int(part.shape[0]) for part in self.parts]
-        if len(self.indptr) != self.x.shape[0] + 1 or self.indptr[0] != 0 or (np.diff(self.indptr) < 0).any():
-            raise damaged(self.x, "its rows do not follow each other")
-        if n[0] != n[1] or self.indptr[-1] != n[0]:
-            raise damaged(self.x, f"its rows hold {self.indptr[-1]:,} values, and {n[0]:,} and {n[1]:,} are stored")
-        for part in self.parts:
-            n_missing = part.nchunks - part.nchunks_initialized if isinstance(part, zarr.Array) else 0
-            if n_missing and self.x.shape[1] > 1:  # of a single feature, all places are 0, which need not be stored
-                raise damaged(self.x, f"{n_missing:,} of {part.nchunks:,} chunks are missing")
+            check_whole(x, self.indptr)
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: where the values lie, not what has been opened."""
@@ -143,13 +124,12 @@ class StoredRows:
     def read(self, start: int, stop: int) -> sp.csr_matrix:
         """The rows from one to before another."""
         if self.parts is None:
-            x = sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32))
+            with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
+                x = sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32))
         else:
             low, high = int(self.indptr[start]), int(self.indptr[stop])
-            try:
+            with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
                 data, indices = (np.asarray(part[low:high]) for part in self.parts)
-            except Exception as error:
-                raise damaged(self.x, f"cells {start:,} to {stop - 1:,} cannot be read ({error})") from error
             if len(indices) and not 0 <= indices.min() <= indices.max() < self.x.shape[1]:
                 raise damaged(self.x, f"cells {start:,} to {stop - 1:,} have values of features that do not exist")
             with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so by the checks
@@ -217,7 +197,7 @@ def on_disk(key: str, adata: ad.AnnData, layer: str | None) -> StoredRows | None
     if isinstance(x, CSCDataset):
         raise MultiomeError(
             f"{key!r} is stored by column (CSC), so that no cell can be read without all others. Write it by row once: "
-            "adata.X = adata.X.to_memory().tocsr(), then adata.write_h5ad(...)."
+            "read the file into memory (without backed=...), adata.X = adata.X.tocsr(), and write it again."
         )
     if not isinstance(x, CSRDataset | h5py.Dataset | zarr.Array):
         return None

@@ -17,7 +17,7 @@ from multiome.data.matrix import Matrix, matched_panels, places
 from multiome.data.other_scale import mention_other_counts, mention_other_values
 from multiome.data.panels import Panels, depth_shares
 from multiome.data.panels_on_disk import PanelTally
-from multiome.data.raw import check_presence
+from multiome.data.raw import check_presence, shown_the_same
 from multiome.data.spec import ModalitySpec
 from multiome.data.stored import BLOCK, Shown, StoredRows
 from multiome.errors import InvalidPairing
@@ -92,7 +92,7 @@ def checked(
 ) -> sp.csr_matrix:
     """Values of some cells after every check that needs no model; of methylation, 1 where a site was covered."""
     layers, names = list(adata.layers), (adata.obs_names[rows], adata.var_names)
-    advice = f"The model was fitted on raw counts of {key!r}; show it the same." if fitted else None
+    advice = shown_the_same(modality.layer) if fitted else None
     if calls is None:
         check_values(
             key, x, *names, is_count=modality.is_count, layers=layers, layer=modality.layer,

@@ -30,7 +30,7 @@ def check_draws(level: float, n_draws: int, *, name: str = "level") -> None:
     needed = draws_needed(level, name=name)
     if n_draws < needed:
         raise MultiomeError(
-            f"A {100 * level:g}% interval needs at least {needed} draws, there are {n_draws}; "
+            f"A {100 * level:.15g}% interval needs at least {needed} draws, there are {n_draws}; "
             f"predict with n_samples={needed} or more."
         )
 

@@ -11,7 +11,7 @@ from itertools import cycle
 import numpy as np
 import torch
 
-from multiome.errors import MultiomeWarning, check_seed, check_whole
+from multiome.errors import MultiomeError, MultiomeWarning, check_seed, check_whole
 from multiome.predict.central import check_draws
 from multiome.predict.embed import block_size
 from multiome.predict.fitted import Fitted
@@ -20,6 +20,8 @@ from multiome.predict.states import Query
 
 BLOCK_BYTES = 2**29
 """Draws that are made at a time."""
+MAX_BYTES = 4 * 2**30
+"""Draws kept in memory, at most."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,22 @@ class Wanted:
         if interval is not None:
             check_draws(interval, n_samples, name="interval")
         return cls(scale, n_samples, seed, interval)
+
+
+def check_room(n_samples: int, n_cells: int, n_features: int, advice: str) -> None:
+    """Draws of measurements and of expected values fit into memory; ``advice`` says what to do where they do not.
+
+    Raises
+    ------
+    MultiomeError
+        If they do not.
+    """
+    n_bytes = 4 * 2 * n_samples * n_cells * n_features
+    if n_bytes > MAX_BYTES:
+        raise MultiomeError(
+            f"{n_samples:,} draws of {n_cells:,} cell{'s' * (n_cells != 1)} x {n_features:,} features need "
+            f"{n_bytes / 2**30:,.1f} GiB (at most {MAX_BYTES / 2**30:.0f}). {advice}"
+        )
 
 
 def mention_unknown_spread(query: Query, wanted: Wanted) -> None:

@@ -9,18 +9,14 @@ import anndata as ad
 import numpy as np
 
 from multiome.data.opened import Data
-from multiome.errors import MultiomeError
 from multiome.predict.arguments import Depth
 from multiome.predict.ask import ask
-from multiome.predict.drawn import Wanted, draws, mention_unknown_spread
+from multiome.predict.drawn import Wanted, check_room, draws, mention_unknown_spread
 from multiome.predict.expected import expected
 from multiome.predict.fitted import Fitted
 from multiome.predict.prediction import Prediction
 from multiome.predict.states import Query
 from multiome.predict.written import check_written, write_prediction
-
-MAX_BYTES = 4 * 2**30
-"""Draws kept in memory, at most."""
 
 
 def impute(
@@ -59,14 +55,12 @@ def predict(query: Query, wanted: Wanted) -> Prediction:
     MultiomeError
         If so many draws would not fit into memory.
     """
-    n_bytes = 4 * 2 * wanted.n_samples * len(query.cells) * len(query.features)
-    if n_bytes > MAX_BYTES:
-        other = "translate" if query.measured_in is None else "n_samples=0"
-        raise MultiomeError(
-            f"{wanted.n_samples} draws of {len(query.cells):,} cells x {len(query.features):,} features need "
-            f"{n_bytes / 2**30:.1f} GiB (at most {MAX_BYTES / 2**30:.0f}). Choose features=[...], fewer cells or a "
-            f"smaller n_samples, write the result with out='NAME.zarr', or use {other}, for expected values only."
-        )
+    other = "translate" if query.measured_in is None else "n_samples=0"
+    check_room(
+        wanted.n_samples, len(query.cells), len(query.features),
+        "Choose features=[...], fewer cells or a smaller n_samples, write the result with out='NAME.zarr', or use "
+        f"{other}, for expected values only.",
+    )  # fmt: skip
     measured, expectations = draws(query, wanted)
     return Prediction(
         mean=expected(query, wanted.scale, seed=wanted.seed),

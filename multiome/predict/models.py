@@ -97,11 +97,18 @@ class Outcome:
     """Fields of `Fitted`."""
 
 
-def fitted_models(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame]:
-    """The models, and the history of the first one.
+@dataclass(frozen=True)
+class Models:
+    """Those of a fit; where training was interrupted, whose training had ended, or what there is of them."""
 
-    Where training was interrupted, those whose training had ended; where none's had, what there is of them.
-    """
+    each: list[Fitted]
+    history: pd.DataFrame
+    """That of the first one."""
+    interrupted: bool
+
+
+def fitted_models(plans: Sequence[Plan]) -> Models:
+    """Side by side where that pays."""
     if pays(plans):
         try:
             return beside_each_other(plans)
@@ -115,25 +122,26 @@ def fitted_models(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame]:
     return one_after_the_other(plans)
 
 
-def one_after_the_other(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame]:
+def one_after_the_other(plans: Sequence[Plan]) -> Models:
     """In this process."""
     models: list[Fitted] = []
-    history = pd.DataFrame()
+    history, interrupted = pd.DataFrame(), False
     for number, plan in enumerate(plans, 1):
         if plan.job.config.progress_bar and len(plans) > 1:
             print(f"Model {number} of {len(plans)}", file=sys.stderr)
         vae, told = plan.trained()
-        if told.interrupted and models:
+        interrupted = told.interrupted
+        if interrupted and models:
             mention_interrupted(len(models), len(plans))
             break
         history = history if models else told.history
         models.append(plan.learnt(vae))
-        if told.interrupted:
+        if interrupted:
             break
-    return models, history
+    return Models(models, history, interrupted)
 
 
-def beside_each_other(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame]:
+def beside_each_other(plans: Sequence[Plan]) -> Models:
     """In processes of their own; the first one shows how far it is."""
     first, *others = plans
     if first.job.config.progress_bar:
@@ -146,7 +154,8 @@ def beside_each_other(plans: Sequence[Plan]) -> tuple[list[Fitted], pd.DataFrame
     elif len(whole) < len(plans):
         mention_interrupted(len(whole), len(plans))
     kept = whole or range(len(plans))
-    return [plans[number].fitted(found[number]) for number in kept], found[kept[0]].told.history
+    models = [plans[number].fitted(found[number]) for number in kept]
+    return Models(models, found[kept[0]].told.history, len(whole) < len(plans))
 
 
 def pays(plans: Sequence[Plan]) -> bool:

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float
 
 from multiome.metrics.calibration import pit
-from multiome.predict.drawn import Wanted, draws
+from multiome.predict.drawn import Wanted, check_room, draws
 from multiome.predict.states import Query
 
 MAX_FEATURES = 1_000
@@ -45,6 +45,7 @@ def of_draws(
     seed: int,
 ) -> Uncertainty:
     """Of a model's draws, on the scale that was counted; ``measured`` and ``known`` have the query's features."""
+    check_room(n_samples, len(query.cells), 1, "Choose a smaller n_samples or max_cells.")
     rng = np.random.default_rng(seed)
     columns = np.sort(rng.permutation(len(query.features))[:MAX_FEATURES])
     parts = []

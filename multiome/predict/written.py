@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from multiome.data.opened import Data, opened
 from multiome.errors import MultiomeError, listed
 from multiome.files import check_output, draft
 from multiome.predict.central import central, spread
-from multiome.predict.drawn import Wanted, draws_by_block, seeded
+from multiome.predict.drawn import Wanted, check_room, draws_by_block, seeded
 from multiome.predict.embed import BLOCK
 from multiome.predict.expected import expected_by_block
 from multiome.predict.states import Query
@@ -61,6 +62,9 @@ def check_written(
         raise MultiomeError(f"`out` must be named .h5ad or .zarr, got {str(out)!r}.")
     if path.exists() and any(path.samefile(file) for file in files_of(data) if file.exists()):
         raise MultiomeError(f"`out` is {str(out)!r}, where the data lie; they would be lost. Choose another name.")
+    inside = [file for file in files_of(data) if file.is_dir() and file.resolve() in path.resolve().parents]
+    if inside:
+        raise MultiomeError(f"`out` is {str(out)!r}, inside of the data ({str(inside[0])!r}). Choose another place.")
     return check_output(path, overwrite=overwrite, is_folder=path.suffix == ".zarr")
 
 
@@ -79,14 +83,15 @@ def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
     Layers are ``std`` where there are draws, and with an interval ``lower`` and ``upper``; for a modality that was
     measured itself ``expected_lower`` and ``expected_upper``, too.
     """
+    check_room(wanted.n_samples, 1, len(query.features), "Choose a smaller n_samples, or features=[...].")
     obs, var = query.obs, query.var
     about = {"multiome": {"scale": wanted.scale, "modality": query.target}}
     shape = (len(obs), len(var))
     check_space(out, n_layers=1 + len(layer_names(query, wanted)), shape=shape)
     with draft(out) as beside, new_file(beside) as root:
         root.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-        check_columns(obs)
-        for name, element in (("obs", obs), ("var", var), ("uns", about), ("layers", {})):
+        write_annotation(root, obs)
+        for name, element in (("var", var), ("uns", about), ("layers", {})):
             ad.io.write_elem(root, name, element)
         x = new_matrix(root, "X", shape)
         for index, mean in expected_by_block(query, wanted.scale, seed=wanted.seed):
@@ -98,7 +103,7 @@ def write_prediction(query: Query, wanted: Wanted, out: Path) -> ad.AnnData:
                 for rows, told in whole_blocks(told_by_block(query, wanted, names)):
                     for layer, values in zip(layers, told, strict=True):
                         layer[rows] = values
-    found = opened(out)
+    found = opened(out.resolve())
     found.uns = about
     return found
 
@@ -119,22 +124,61 @@ def check_space(out: Path, *, n_layers: int, shape: tuple[int, int]) -> None:
         )
 
 
-def check_columns(obs: pd.DataFrame) -> None:
-    """Annotation that a file can hold.
+def write_annotation(root: Any, obs: pd.DataFrame) -> None:
+    """Annotation of cells into an open file.
 
     Raises
     ------
     MultiomeError
-        If a column holds values of several types.
+        If the file cannot hold a column.
     """
+    obs = pd.DataFrame({name: storable(column) for name, column in obs.items()}, index=obs.index.rename(None))
     for name, column in obs.items():
-        if column.dtype == object and not column.map(lambda value: isinstance(value, str) or value is None).all():
-            kinds = sorted({type(value).__name__ for value in column[column.notna()]})
-            if kinds not in ([], ["str"], ["bool"]):
-                raise MultiomeError(
-                    f"`.obs[{name!r}]` holds values of type {listed(kinds)}, which no file keeps. Make them text "
-                    f"(data.obs[{name!r}] = data.obs[{name!r}].astype(str)), or leave the column out."
-                )
+        kinds = sorted({type(value).__name__ for value in column.dropna()}) if column.dtype == object else ["str"]
+        if kinds != ["str"]:
+            raise cannot_hold(name, listed(kinds or ["None"], most=3))
+    try:
+        ad.io.write_elem(root, "obs", obs)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # what a format cannot hold differs between formats, and so does what is raised
+        for name, column in obs.items():
+            if not can_be_written(root, column.to_frame("column")):
+                raise cannot_hold(name, f"{str(column.dtype)!r}") from error
+            if not can_be_written(root, column.to_frame(name)):
+                raise MultiomeError(f"`.obs[{name!r}]` cannot be written under that name; rename it.") from error
+        raise MultiomeError(f"`.obs` cannot be written: {error}.") from error
+
+
+def storable(column: pd.Series) -> pd.Series:
+    """The same values as files hold them: text that lacks values becomes categories, as anndata has it."""
+    column = column.infer_objects()
+    if not (column.dtype == object or isinstance(column.dtype, pd.StringDtype)):
+        return column
+    known = column.dropna()
+    if not len(known) or not all(isinstance(value, str) for value in known):
+        return column
+    return column.astype("category" if len(known) < len(column) else object)
+
+
+def cannot_hold(name: object, what: str) -> MultiomeError:
+    """The complaint about a column."""
+    return MultiomeError(
+        f"`.obs[{name!r}]` holds values of type {what}, which the file does not keep. Make them text "
+        f"(data.obs[{name!r}] = data.obs[{name!r}].astype(str)), or leave the column out."
+    )
+
+
+def can_be_written(root: Any, obs: pd.DataFrame) -> bool:
+    """Whether a file of this kind can hold a column."""
+    held: Any = zarr.group(zarr.storage.MemoryStore(), zarr_format=2)
+    if isinstance(root, h5py.Group):
+        held = h5py.File(BytesIO(), "w")
+    try:
+        ad.io.write_elem(held, "obs", obs)
+    except Exception:
+        return False
+    return True
 
 
 def layer_names(query: Query, wanted: Wanted) -> list[str]:

@@ -78,7 +78,8 @@ class TrainConfig:
     0.5 to 1 GB; the cells in memory are written to the folder of temporary files once, and read from there by all."""
     checkpoint: str | os.PathLike | None = None
     """File to which the state of training is written after every epoch. Where it exists, a `fit` of the same data,
-    settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end."""
+    settings and seed goes on from it: a fit that was killed loses an epoch at most. It is removed at the end, but stays
+    where training was interrupted (Ctrl-C), which gives a model of what there is: the same `fit` then goes on."""
     accelerator: str = "auto"
     """Lightning's accelerator, ``"cpu"`` or ``"gpu"`` to insist."""
     devices: int = 1

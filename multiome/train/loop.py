@@ -76,7 +76,7 @@ def train_here(
         callbacks.insert(0, Together(share.seed(seed)))
     if job.checkpoint is not None:  # the last: it writes what the others hold
         sampler = batches.dataset if cells.on_disk else batches.sampler
-        callbacks.append(Checkpoint(job.checkpoint, job.mark, sampler, share))
+        callbacks.append(Checkpoint(job.checkpoint, job.mark, sampler, interrupt, share=share))
     with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=n_epochs,

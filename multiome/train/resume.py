@@ -19,6 +19,7 @@ from multiome.data.dataset import CellDataset
 from multiome.errors import MultiomeError
 from multiome.files import check_output, draft
 from multiome.graph.edges import FeatureEdges
+from multiome.train.interrupt import StopOnInterrupt
 from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
@@ -91,12 +92,17 @@ def begun(path: Path, mark: str) -> str | None:
 
 
 class Checkpoint(pl.Callback):
-    """Writes the state of training after every epoch, whole or not at all; random states too, of every process."""
+    """Writes the state of training after every epoch, whole or not at all; random states too, of every process.
 
-    def __init__(self, path: Path, mark: str, sampler: Any, share: Share = ALL) -> None:
-        self.path, self.mark, self.sampler, self.share = path, mark, sampler, share
+    Of an epoch that an interrupt has cut short it writes nothing: what was trained before is gone on from.
+    """
+
+    def __init__(self, path: Path, mark: str, sampler: Any, interrupt: StopOnInterrupt, *, share: Share = ALL) -> None:
+        self.path, self.mark, self.sampler, self.interrupt, self.share = path, mark, sampler, interrupt, share
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if self.interrupt.asked:
+            return
         with draft(self.path) if self.share.rank == 0 else nullcontext(self.path) as beside:
             trainer.save_checkpoint(beside)  # all processes say what they hold, and the first writes
 

@@ -1,5 +1,7 @@
 """Data of many cells are read a few cells at a time by every command, from each kind of file, and written so."""
 
+import gc
+
 import anndata as ad
 import mudata as md
 import numpy as np
@@ -7,9 +9,10 @@ import pandas as pd
 import pytest
 import zarr
 
-from multiome.api import Multiome
+from multiome.api import Multiome, fit
 from multiome.cli.files import copy_with
 from multiome.data import raw, some_cells, stored
+from multiome.train.config import TrainConfig
 
 COMMANDS = {
     "translate": "--source rna --target atac",
@@ -121,6 +124,30 @@ def test_a_folder_of_something_else(run, tmp_path, capsys):
     (tmp_path / "z.zarr").write_text("")
     assert run(f"translate ./fitted.multiome ./data.h5mu --source rna --target prot --out {tmp_path / 'z.zarr'}") == 2
     assert "z.zarr is a file, and a folder is to be written" in capsys.readouterr().err
+
+
+def test_folders_of_other_files_are_not_replaced(run, small, tmp_path, capsys):
+    data, other = tmp_path / "data.zarr", tmp_path / "other.zarr"
+    small.mdata.write_zarr(data)
+    other.mkdir()
+    (other / "notes.txt").write_text("precious")
+    for line in (
+        f"embed ./fitted.multiome {data}", f"translate ./fitted.multiome {data} --source rna --target prot"
+    ):  # fmt: skip
+        assert run(f"{line} --out {other} --overwrite true") == 2
+        assert "other.zarr is a folder of other files, and must not be replaced" in capsys.readouterr().err
+    assert (other / "notes.txt").read_text() == "precious"
+
+
+def test_a_fit_leaves_no_file_open(small, tmp_path, never_whole):
+    path = tmp_path / "cells.h5mu"
+    small.mdata.write_h5mu(path)
+    gc.disable()
+    try:
+        fit(path, batch_key="batch", train=TrainConfig(max_epochs=1, accelerator="cpu", progress_bar=False))
+        small.mdata.write_h5mu(path)  # which is refused of a file that is open
+    finally:
+        gc.enable()
 
 
 @pytest.mark.filterwarnings("ignore:zarr v3 autosharding:UserWarning", "ignore:Consolidated metadata is currently not")

@@ -95,7 +95,11 @@ def test_parser_complains_in_the_words_of_the_command_line(refused, line, says, 
         ("impute ./fitted.multiome ./data.h5mu --target prot --out o.h5ad --interval 1.5", "between 0 and 1, got 1.5"),
         (
             "impute {files}/fitted.multiome {files}/data.h5mu --target prot --out o.h5ad --interval 0.9 --n_samples 5",
-            "--interval 0.9 needs at least 20 draws to see its tails, got --n_samples 5",
+            "--interval 0.9 needs at least 20 draws to see its tails, got --n_samples 5; say --n_samples 100.",
+        ),
+        (
+            "impute {files}/fitted.multiome {files}/data.h5mu --target prot --out o.h5ad --interval 0.999",
+            "needs at least 2,000 draws to see its tails, got --n_samples 100; say --n_samples 2000.",
         ),
     ],
 )

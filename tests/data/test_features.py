@@ -56,7 +56,7 @@ def test_missing_features(spec):
     assert matrix.empty.tolist() == [False, False, True, False]
     with pytest.raises(InvalidCounts, match=r"1 of 4 cells .*'c2'"):
         read_matrix("rna", adata_of(COUNTS[:, [2, 3, 0]], ["g2", "g3", "g0"]), spec)
-    with pytest.raises(SpecMismatch, match=r"2 of the 3 features .* \(33% found; first absent: 'g1', 'g2'"):
+    with pytest.raises(SpecMismatch, match=r"2 of the 3 features .* \(33.3% found; first absent: 'g1', 'g2'"):
         read_matrix("rna", adata_of(COUNTS[:, :1], ["g0"]), spec)
 
 

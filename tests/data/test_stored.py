@@ -9,6 +9,7 @@ import zarr
 
 from multiome.data import stored
 from multiome.data.opened import values
+from multiome.data.raw import raw_values
 from multiome.data.stored import Shown, StoredRows
 from multiome.errors import InvalidCounts, MultiomeError, MultiomeWarning
 from multiome.modalities.atac import ATAC
@@ -101,6 +102,46 @@ def test_stored_by_column(root, monkeypatch):
     ad.io.write_elem(root, "X", X.tocsc())
     with pytest.raises(MultiomeError, match=r"'atac' is stored by column \(CSC\).*tocsr\(\)"):
         stored.stored("atac", table(values(root["X"])), ATAC)
+
+
+def test_what_is_read_as_a_whole_is_whole(tmp_path):
+    """A folder that was copied in part: what is missing would be zeros."""
+    path = tmp_path / "x.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    for name, kept in (("csr", X), ("csc", X.tocsc())):
+        held = group.create_group(name)
+        held.attrs.update({"encoding-type": f"{name}_matrix", "encoding-version": "0.1.0", "shape": list(X.shape)})
+        for part in ("data", "indices", "indptr"):
+            array = getattr(kept, part)
+            held.create_array(part, shape=array.shape, dtype=array.dtype, chunks=(20,))[:] = array
+    for name in ("csr", "csc"):
+        np.testing.assert_array_equal(raw_values(table(values(group[name])), None).toarray(), X.toarray())
+        (path / name / "indices" / "1").unlink()
+        with pytest.raises(MultiomeError, match=rf"x\.zarr, matrix '/{name}', is damaged: 1 of .* chunks are missing"):
+            raw_values(table(values(group[name])), None)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("x", [X, X.toarray()], ids=["sparse", "dense"])
+def test_what_cannot_be_read_is_damaged(tmp_path, monkeypatch, x, many):
+    path = tmp_path / "x.zarr"
+    ad.io.write_elem(zarr.open_group(path, mode="w", zarr_format=2), "X", x)
+    chunk = next(file for file in sorted((path / "X").rglob("*0")) if sp.issparse(x) is (file.parent.name == "data"))
+    chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
+    monkeypatch.setattr(stored, "MAX_IN_MEMORY", 1 if many else 1000)
+    adata = table(values(zarr.open_group(path, mode="r")["X"]))
+    with pytest.raises(MultiomeError, match=r"matrix '/X', is damaged: .* cannot be read"):
+        stored.stored("rna", adata, RNA)[np.arange(9)] if many else raw_values(adata, None)
+
+
+def test_a_matrix_whose_place_in_the_file_is_damaged():
+    class Damaged(ad.AnnData):
+        @property
+        def X(self):
+            raise KeyError("Unable to synchronously open object")
+
+    with pytest.raises(MultiomeError, match=r"'rna': \.X cannot be read .* the file is damaged"):
+        raw_values(Damaged(shape=(2, 2)), None, key="rna")
 
 
 def test_no_numbers(tmp_path, monkeypatch):

@@ -84,11 +84,12 @@ def test_what_processes_are_given_and_what_is_kept(quick_fit, small, here, monke
         found = [replace(o, told=replace(o.told, interrupted=cut)) for o, cut in zip(outcomes, cut_short, strict=True)]
         monkeypatch.setattr(models, "side_by_side", lambda _, found=found: found)
         with nullcontext() if told is None else pytest.warns(MultiomeWarning, match=told):
-            fitted, history = models.beside_each_other(tasks)
-        for one, number in zip(fitted, kept, strict=True):
+            found = models.beside_each_other(tasks)
+        assert found.interrupted == any(cut_short)
+        for one, number in zip(found.each, kept, strict=True):
             for name, weights in one.vae.state_dict().items():
                 torch.testing.assert_close(weights, outcomes[number].weights[name], rtol=0, atol=0)
-        pd.testing.assert_frame_equal(history, outcomes[kept[0]].told.history)
+        pd.testing.assert_frame_equal(found.history, outcomes[kept[0]].told.history)
 
 
 @pytest.fixture

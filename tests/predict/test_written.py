@@ -88,7 +88,7 @@ def test_no_more_draws_are_held_than_said(model, small, tmp_path, monkeypatch):
 
 def test_what_is_written_need_not_fit_into_memory(model, small, tmp_path, monkeypatch):
     rna = small.mdata["rna"]
-    monkeypatch.setattr("multiome.predict.impute.MAX_BYTES", 1000)
+    monkeypatch.setattr("multiome.predict.drawn.MAX_BYTES", 10_000)
     with pytest.raises(MultiomeError, match=r"write the result with out='NAME\.zarr'"):
         model.impute(rna, "atac", n_samples=10)
     assert model.impute(rna, "atac", n_samples=10, out=tmp_path / "x.zarr").shape == (160, 60)
@@ -198,12 +198,58 @@ def test_no_cell_is_written_as_none(model, small, tmp_path, suffix):
     assert found.shape == (0, small.mdata["prot"].n_vars)
 
 
-def test_annotation_that_no_file_keeps_is_named(model, small, tmp_path):
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("mixed", [1, "two"], r"obs\['mixed'\]` holds values of type 'int', 'str'"),
+        ("known", [True, None], r"obs\['known'\]` holds values of type 'bool'"),
+        ("nothing", [None, None], r"obs\['nothing'\]` holds values of type 'None'"),
+        ("day", pd.to_datetime(["2020-01-01", "2020-01-02"]), r"obs\['day'\]` holds values of type 'datetime64"),
+        ("_index", [1, 2], r"obs\['_index'\]` cannot be written under that name; rename it"),
+    ],
+)
+def test_annotation_that_no_file_keeps_is_named(model, small, tmp_path, suffix, name, values, says):
     rna = small.mdata["rna"].copy()
-    rna.obs["mixed"] = pd.Series([1, "two"] * (rna.n_obs // 2), index=rna.obs_names, dtype=object)
-    with pytest.raises(MultiomeError, match=r"obs\['mixed'\]` holds values of type 'int', 'str'"):
-        model.translate(rna, source="rna", target="prot", out=tmp_path / "x.h5ad")
+    rna.obs[name] = list(values) * (rna.n_obs // 2)
+    with pytest.raises(MultiomeError, match=says):
+        model.translate(rna, source="rna", target="prot", out=tmp_path / f"x{suffix}")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_text_with_missing_values_is_written(model, small, tmp_path, suffix, missing):
+    rna = small.mdata["rna"].copy()
+    rna.obs["donor"] = [missing, "a"] * (rna.n_obs // 2)
+    rna.obs["sort"] = pd.array(["x", "y"] * (rna.n_obs // 2), dtype="string")
+    rna.obs["number"] = pd.Series(list(range(rna.n_obs)), index=rna.obs_names, dtype=object)
+    rna.obs.index.name = "donor"
+    model.translate(rna, source="rna", target="prot", out=tmp_path / f"x{suffix}")
+    obs = read(tmp_path / f"x{suffix}").obs
+    assert obs["donor"].isna().tolist() == [True, False] * (rna.n_obs // 2)
+    assert set(obs["donor"].dropna()) == {"a"}
+    assert obs["sort"].tolist() == ["x", "y"] * (rna.n_obs // 2)
+    assert obs["number"].tolist() == list(range(rna.n_obs))
+
+
+def test_draws_of_one_cell_that_memory_does_not_hold(model, small, tmp_path):
+    with pytest.raises(MultiomeError, match=r"100,000,000,000 draws of 1 cell x 60 features need .* smaller n_samples"):
+        model.impute(small.mdata["rna"], "atac", n_samples=10**11, out=tmp_path / "x.zarr")
+    with pytest.raises(MultiomeError, match=r"draws of .* need .* smaller n_samples or max_cells"):
+        model.evaluate(small.mdata, n_samples=10**11)
+    assert not list(tmp_path.iterdir())
+
+
+def test_not_inside_of_the_data(model, small, tmp_path):
+    small.mdata["rna"].write_zarr(tmp_path / "rna.zarr")
+    with pytest.raises(MultiomeError, match=r"inside of the data \('.*rna\.zarr'\)"):
+        model.translate(tmp_path / "rna.zarr", source="rna", target="prot", out=tmp_path / "rna.zarr" / "x.zarr")
+
+
+def test_a_name_through_a_folder_that_is_not_there(model, small, tmp_path):
+    found = model.translate(small.mdata["rna"], source="rna", target="prot", out=tmp_path / "absent" / ".." / "x.zarr")
+    assert found.shape == read(tmp_path / "x.zarr").shape
 
 
 def test_depth_and_batch_are_checked_before_anything_is_read(model, small, monkeypatch):

@@ -13,9 +13,9 @@ import pytest
 
 import multiome as mo
 from multiome.data import stored
-from multiome.errors import MultiomeError
+from multiome.errors import MultiomeError, MultiomeWarning
 from multiome.predict import models
-from multiome.train import resume
+from multiome.train import resume, task
 
 CONFIG = mo.ModelConfig(n_latent=4, n_hidden=8, n_features_latent=6)
 
@@ -59,6 +59,29 @@ def test_the_same_as_without_an_end(small, killed, tmp_path):
     np.testing.assert_array_equal(found.embed(data), expected.embed(data))
     pd.testing.assert_frame_equal(found.history, expected.history)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_fit_goes_on_later(cells, monkeypatch, tmp_path):
+    path = tmp_path / "run.ckpt"
+    expected = mo.fit(cells, config=CONFIG, train=train())
+    step, seen = task.IntegrationTask.training_step, []
+
+    def interrupted(self, *args):
+        seen.append(args)
+        if len(seen) == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *args)
+
+    monkeypatch.setattr(task.IntegrationTask, "training_step", interrupted)
+    with pytest.warns(MultiomeWarning, match="interrupted; the model is the one trained so far"):
+        early = mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+    assert len(early.history) < len(expected.history)
+    assert path.exists()
+    monkeypatch.undo()
+    found = mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+    np.testing.assert_array_equal(found.embed(cells), expected.embed(cells))
+    pd.testing.assert_frame_equal(found.history, expected.history)
+    assert not path.exists()
 
 
 def test_several_models(cells, killed, tmp_path):
