@@ -337,7 +337,7 @@ class Multiome:
         Returns
         -------
         `AnnData`, ``.X`` expected values (float32, cells of the source x features), ``uns["multiome"]`` the scale.
-        With ``out``, its ``.X`` stays on disk.
+        With ``out``, its ``.X`` stays on disk; ``.to_memory()`` reads it, which copies and data frames need.
 
         Raises
         ------
@@ -410,7 +410,7 @@ class Multiome:
         -------
         A `Prediction` with ``mean``, ``std``, ``interval``, ``pit`` and ``to_anndata``. Of ATAC counts that `fit`
         halved, it predicts fragments; of methylation, latent fractions.
-        With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk.
+        With ``out``, an `AnnData` whose ``.X`` (the mean) and layers stay on disk; ``.to_memory()`` reads them.
 
         Raises
         ------

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from multiome import files
 from multiome.errors import MultiomeError
+from multiome.files import check_output as check_path
 from multiome.files import is_zarr
 from multiome.train.config import TrainConfig, is_available
 
@@ -58,7 +58,7 @@ def check_output(
         *some, last = suffixes
         raise UsageError(f"--out {path} must end in {', '.join(some)}{' or ' if some else ''}{last}.")
     is_folder = suffixes is not None and path.suffix == ".zarr"
-    files.check_output(path, overwrite=overwrite, is_folder=is_folder, how="replace it with --overwrite true")
+    check_path(path, overwrite=overwrite, is_folder=is_folder, how="replace it with --overwrite true")
 
 
 def check_interval(level: float | None, n_samples: int, *, option: str = "interval") -> None:
