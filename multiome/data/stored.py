@@ -80,6 +80,7 @@ class StoredRows:
     def attach(self, x: CSRDataset | h5py.Dataset | zarr.Array) -> None:
         """Read from this matrix."""
         self.x = x
+        self.n_stored = int(x.shape[1])  # of sparse rows the file is asked each time
         self.parts: tuple[Any, Any] | None = None
         if isinstance(x, CSRDataset):
             self.indptr = np.asarray(x.group["indptr"][:], dtype=np.int64)
@@ -130,12 +131,12 @@ class StoredRows:
             low, high = int(self.indptr[start]), int(self.indptr[stop])
             with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
                 data, indices = (np.asarray(part[low:high]) for part in self.parts)
-            if len(indices) and not 0 <= indices.min() <= indices.max() < self.x.shape[1]:
+            if len(indices) and not 0 <= indices.min() <= indices.max() < self.n_stored:
                 raise damaged(self.x, f"cells {start:,} to {stop - 1:,} have values of features that do not exist")
             with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so by the checks
                 data = data.astype(np.float32, copy=False)
             indptr = self.indptr[start : stop + 1] - low
-            x = sp.csr_matrix((data, indices, indptr), shape=(stop - start, int(self.x.shape[1])))
+            x = sp.csr_matrix((data, indices, indptr), shape=(stop - start, self.n_stored))
             x.sum_duplicates()
         if self.seen_as is None:
             return x
