@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from multiome.errors import check_flag
+from multiome.errors import MultiomeError, check_flag
 
 try:
     import fcntl
@@ -20,6 +20,20 @@ except ImportError:  # Windows: what a killed process left stays until it is rem
 
 BEFORE = "before"
 """What a target that is replaced is called meanwhile."""
+
+
+def check_name(name: str, value: object, *, example: str = "") -> str | os.PathLike:
+    """The name of a file, as an argument of this ``name`` gives it.
+
+    Raises
+    ------
+    MultiomeError
+        If it is none.
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        such = f", such as {example!r}," if example else ","
+        raise MultiomeError(f"`{name}` must be the name of a file{such} got {value!r}.")
+    return value
 
 
 def check_output(

@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 
 from multiome.data.spec import DataSpec
 from multiome.errors import InvalidModelFile, MultiomeError
-from multiome.files import check_output, draft
+from multiome.files import check_name, check_output, draft
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
@@ -38,7 +38,7 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
 
     Where ``path`` is a symbolic link, what it leads to is replaced, and the link stays.
     """
-    target = check_output(file_name(path), overwrite=overwrite)
+    target = check_output(check_name("path", path, example="x.multiome"), overwrite=overwrite)
     if target.suffix in DATA:
         raise MultiomeError(f"{str(target)!r} is named as data are; name the model otherwise, such as 'x.multiome'.")
     members = {
@@ -63,19 +63,6 @@ def save(fitted: Fitted, history: pd.DataFrame, path: str | os.PathLike, *, over
     with draft(target) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content, compress_type=zipfile.ZIP_DEFLATED)
-
-
-def file_name(path: object) -> str | os.PathLike:
-    """The name of a file.
-
-    Raises
-    ------
-    MultiomeError
-        If it is none.
-    """
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise MultiomeError(f"`path` must be the name of a file, such as 'x.multiome', got {path!r}.")
-    return path
 
 
 def folder(number: int) -> str:
@@ -124,7 +111,7 @@ def load(path: str | os.PathLike) -> tuple[Fitted, pd.DataFrame]:
     InvalidModelFile
         If the file is truncated, not a model of this package, or of a newer format.
     """
-    source = Path(file_name(path))
+    source = Path(check_name("path", path, example="x.multiome"))
     if not source.exists():
         raise FileNotFoundError(f"There is no model at {source}.")
     if source.is_dir():

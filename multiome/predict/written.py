@@ -17,7 +17,7 @@ import zarr
 
 from multiome.data.opened import Data, opened
 from multiome.errors import MultiomeError
-from multiome.files import check_output, draft
+from multiome.files import check_name, check_output, draft
 from multiome.predict.annotation import write_annotation
 from multiome.predict.central import central, spread
 from multiome.predict.drawn import Wanted, check_room, draws_by_block, seeded
@@ -54,9 +54,7 @@ def check_written(
                 f"interval: .interval({interval!r})."
             )
         return None
-    if not isinstance(out, str | os.PathLike):
-        raise MultiomeError(f"`out` must be the name of a file, such as 'protein.zarr', got {out!r}.")
-    path = Path(out)
+    path = Path(check_name("out", out, example="protein.zarr"))
     if path.suffix not in FORMATS:
         raise MultiomeError(f"`out` must be named .h5ad or .zarr, got {str(out)!r}.")
     if path.exists() and any(path.samefile(file) for file in files_of(data) if file.exists()):

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import torch
 
 from multiome.errors import MultiomeError, check_flag, check_probability, is_number, keep_whole, unknown
+from multiome.files import check_name
 from multiome.train.processes import launcher, started_outside
 
 MAX_EPOCHS = 36
@@ -114,9 +115,7 @@ class TrainConfig:
                 f"{self.num_nodes}; leave it out, or give one device."
             )
         if self.checkpoint is not None:
-            if not isinstance(self.checkpoint, str | os.PathLike) or not os.fspath(self.checkpoint):
-                raise MultiomeError(f"`checkpoint` must be the name of a file, got {self.checkpoint!r}.")
-            object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
+            object.__setattr__(self, "checkpoint", os.fspath(check_name("checkpoint", self.checkpoint)))
 
     def check_device(self) -> None:
         """The accelerator exists here, as often as wanted, and processes are there, or can be started.
