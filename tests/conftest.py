@@ -48,6 +48,7 @@ def few_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(some_cells, "N_CELLS", 64)
     monkeypatch.setattr(some_cells, "RUN", 16)
     monkeypatch.setattr(datamodule, "RUN", 16)
+    monkeypatch.setattr(datamodule, "VALUES", 1)
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,7 @@ def test_minibatches_are_the_same(path, whole):
 
 def test_an_epoch_sees_every_cell_once_and_mixes_them(path, whole, monkeypatch):
     monkeypatch.setattr(datamodule, "BUFFERED", 3)
+    monkeypatch.setattr(datamodule, "MIXED", 2)
     _, cells = prepared(path)
     rows = np.setdiff1d(np.arange(160), np.arange(0, 160, 9))
     batches = datamodule.loader(cells, rows, 20, seed=0)
@@ -103,6 +104,37 @@ def test_an_epoch_sees_every_cell_once_and_mixes_them(path, whole, monkeypatch):
             np.testing.assert_array_equal(batch.counts["atac"].dense(), dense)
     assert not np.array_equal(*orders)
     assert not np.array_equal(orders[0][:20], np.sort(orders[0][:20]))
+
+
+def test_cells_with_few_values_are_read_in_longer_runs_and_training_waits_for_few(path, monkeypatch):
+    _, cells = prepared(path)
+    monkeypatch.setattr(datamodule, "MIXED", 2)
+    values = max(matrix.values.per_cell for matrix in cells.matrices.values())
+    for of_a_run, run in ((1.0, 16), (30.5 * values, 30), (1e9, 64)):
+        monkeypatch.setattr(datamodule, "VALUES", of_a_run)
+        assert datamodule.run_of(cells, 160) == run
+        assert datamodule.run_of(cells, 60) == min(run, 30)  # two places are to be mixed
+    stream = Streamed(cells, np.arange(160), 10, seed=0)
+    monkeypatch.setattr(datamodule, "MIXED", 8)
+    monkeypatch.setattr(datamodule, "BUFFERED", 1)
+    for n, lengths in ((26, [2, 8, 8, 8]), (6, [2, 4]), (2, [2]), (1, [1])):
+        parts = stream.parts(np.arange(n))
+        assert [len(part) for part in parts] == lengths
+        np.testing.assert_array_equal(np.concatenate(parts), np.arange(n))
+
+
+def test_rows_come_in_the_order_in_which_they_are_asked_for(path, whole):
+    values = prepared(path)[1].matrices["rna"].values
+    expected = prepared(whole)[1].matrices["rna"].values
+    rng = np.random.default_rng(0)
+    for rows in (
+        rng.permutation(160)[:40],
+        np.array([5, 5, 2, 90, 2]),
+        np.arange(30, 60),
+        np.array([159]),
+        np.array([], int),
+    ):
+        np.testing.assert_array_equal(values[rows].toarray(), expected[rows].toarray())
 
 
 def test_held_out_cells_are_neighbours_and_no_more_than_wanted():

@@ -96,6 +96,11 @@ class StoredRows:
         vars(self).update(state)
         self.attach(opened_again(*where))
 
+    @property
+    def per_cell(self) -> float:
+        """Values that are read of a cell, on average."""
+        return self.n_stored if self.parts is None else self.indptr[-1] / max(self.shape[0], 1)
+
     def shown(self, seen_as: Shown) -> StoredRows:
         """The same rows as a model sees them."""
         coverage = None if self.coverage is None else self.coverage.shown(seen_as)
@@ -108,39 +113,53 @@ class StoredRows:
             return sp.csr_matrix((0, self.shape[1]), dtype=np.float32)
         order = np.argsort(rows, kind="stable")
         wanted = rows[order]
-        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > GAP) + 1)
-        parts = [self.between(int(run[0]), int(run[-1]) + 1, run) for run in runs]
-        found = parts[0] if len(parts) == 1 else sp.csr_matrix(sp.vstack(parts, format="csr"))
-        if np.array_equal(wanted, rows):
-            return found
-        back = np.empty(len(order), dtype=np.int64)
-        back[order] = np.arange(len(order))
-        return found[back]
-
-    def between(self, start: int, stop: int, run: Int[np.ndarray, " some"]) -> sp.csr_matrix:
-        """Rows between two, of which only some are wanted."""
-        x = self.read(start, stop)
-        return x if len(run) == stop - start and (np.diff(run) == 1).all() else x[run - start]
+        first = np.flatnonzero(np.diff(wanted, prepend=-GAP - 1) > GAP)
+        last = np.append(first[1:], len(wanted)) - 1
+        starts, stops = wanted[first], wanted[last] + 1
+        found = self.between(starts, stops)
+        skipped = starts - np.cumsum(stops - starts) + stops - starts  # rows before each stretch that are not read
+        place = np.empty(len(rows), dtype=np.int64)
+        place[order] = wanted - np.repeat(skipped, last + 1 - first)
+        return found if np.array_equal(place, np.arange(found.shape[0])) else found[place]
 
     def read(self, start: int, stop: int) -> sp.csr_matrix:
         """The rows from one to before another."""
-        if self.parts is None:
-            with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
-                x = sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32))
-        else:
-            low, high = int(self.indptr[start]), int(self.indptr[stop])
-            with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
-                data, indices = (np.asarray(part[low:high]) for part in self.parts)
-            if len(indices) and not 0 <= indices.min() <= indices.max() < self.n_stored:
-                raise damaged(self.x, f"cells {start:,} to {stop - 1:,} have values of features that do not exist")
-            with np.errstate(over="ignore"):  # too large for float32 is infinite, and said so by the checks
-                data = data.astype(np.float32, copy=False)
-            indptr = self.indptr[start : stop + 1] - low
-            x = sp.csr_matrix((data, indices, indptr), shape=(stop - start, self.n_stored))
-            x.sum_duplicates()
+        return self.between(np.array([start]), np.array([stop]))
+
+    def between(self, starts: Int[np.ndarray, " stretch"], stops: Int[np.ndarray, " stretch"]) -> sp.csr_matrix:
+        """All rows of some stretches, one behind the other; what is made of them is made of all at once."""
+        x = self.dense(starts, stops) if self.parts is None else self.sparse(self.parts, starts, stops)
         if self.seen_as is None:
             return x
-        return self.seen_as.of(x, None if self.coverage is None else self.coverage.read(start, stop))
+        return self.seen_as.of(x, None if self.coverage is None else self.coverage.between(starts, stops))
+
+    def dense(self, starts: Int[np.ndarray, " stretch"], stops: Int[np.ndarray, " stretch"]) -> sp.csr_matrix:
+        """Stretches of a dense matrix."""
+        found = []
+        for start, stop in zip(starts, stops, strict=True):
+            with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
+                found.append(sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32)))
+        return found[0] if len(found) == 1 else sp.csr_matrix(sp.vstack(found, format="csr"))
+
+    def sparse(
+        self, parts: tuple[Any, Any], starts: Int[np.ndarray, " stretch"], stops: Int[np.ndarray, " stretch"]
+    ) -> sp.csr_matrix:
+        """Stretches of rows that are stored as CSR."""
+        low, high = self.indptr[starts], self.indptr[stops]
+        ends = np.cumsum(high - low)
+        data, indices = np.empty(ends[-1], dtype=np.float32), np.empty(ends[-1], dtype=parts[1].dtype)
+        for start, stop, begin, end, to in zip(starts, stops, low, high, ends, strict=True):
+            here = slice(to - (end - begin), to)
+            # too large for float32 is infinite, and said so by the checks
+            with readable(self.x, f"cells {start:,} to {stop - 1:,}"), np.errstate(over="ignore"):
+                data[here], indices[here] = (part[begin:end] for part in parts)
+            if begin < end and not 0 <= indices[here].min() <= indices[here].max() < self.n_stored:
+                raise damaged(self.x, f"cells {start:,} to {stop - 1:,} have values of features that do not exist")
+        lengths = [np.diff(self.indptr[start : stop + 1]) for start, stop in zip(starts, stops, strict=True)]
+        indptr = np.cumsum(np.concatenate([[0], *lengths]))
+        x = sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, self.n_stored))
+        x.sum_duplicates()
+        return x
 
     def blocks(self) -> Iterator[tuple[slice, sp.csr_matrix]]:
         """All rows, some at a time."""

@@ -12,12 +12,19 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from multiome.data.dataset import CellDataset
 from multiome.data.some_cells import RUN
+from multiome.data.stored import StoredRows
 from multiome.errors import MultiomeError
 from multiome.train.processes import ALL, Share
 from multiome.types import Batch
 
 BUFFERED = 32
-"""Minibatches' worth of cells on disk that are read, and mixed, at a time."""
+"""Minibatches' worth of cells on disk that are read, and mixed, at a time, at least."""
+MIXED = 64
+"""Places of the disk that cells are from, which are mixed, at least."""
+FIRST = 0.25
+"""Share of these that is read, and mixed, before an epoch's first step."""
+VALUES = 150_000
+"""Values that are worth a place of their own: of cells with few, more neighbours are read, ``4 * RUN`` at most."""
 
 
 class RowBlocks(Sampler[np.ndarray]):
@@ -74,7 +81,7 @@ class Streamed(IterableDataset[Batch]):
 
     def __init__(self, cells: CellDataset, rows: np.ndarray, batch_size: int, *, seed: int, share: Share = ALL) -> None:
         self.cells, self.rows, self.share = cells, np.sort(rows), share
-        self.batch_size = min(batch_size, len(rows))
+        self.batch_size, self.run = min(batch_size, len(rows)), run_of(cells, len(rows), share)
         self.rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -82,26 +89,28 @@ class Streamed(IterableDataset[Batch]):
 
     def n_batches(self, runs: np.ndarray) -> int:
         """Minibatches that so many runs make, whichever they are."""
-        return max(len(runs) * RUN // self.batch_size, 1)
+        return max(len(runs) * self.run // self.batch_size, 1)
 
     @property
     def n_runs(self) -> int:
         """Runs of neighbours among the rows that this process reads."""
         world = self.share.world
-        return -(-len(self.rows) // RUN) if world == 1 else len(self.rows) // RUN // world
+        return -(-len(self.rows) // self.run) if world == 1 else len(self.rows) // self.run // world
 
     def parts(self, order: np.ndarray) -> list[np.ndarray]:
-        """Runs that are read at a time: as many cells each as can be, but for the last one's short run."""
-        n = max(round(self.n_runs * RUN / (BUFFERED * self.batch_size)), 1)
-        return np.array_split(order, min(n, max(self.n_runs, 1)))
+        """Runs that are read at a time: few at first, which training waits for, then as many each as can be."""
+        most = max(BUFFERED * self.batch_size / self.run, MIXED)
+        first = max(round(most * FIRST), 1)
+        rest = max(len(order) - first, 0)
+        return [order[:first], *(np.array_split(order[first:], max(round(rest / most), 1)) if rest else [])]
 
     def drawn(self) -> tuple[np.ndarray, np.random.Generator]:
         """Where the runs of one epoch start, in random order, and what mixes their cells."""
         if self.share.world == 1:
-            return self.rng.permutation(self.n_runs) * RUN, self.rng
+            return self.rng.permutation(self.n_runs) * self.run, self.rng
         # all processes draw the same here, and go on alike in the next epoch
-        n_whole, rest = divmod(len(self.rows), RUN)
-        starts = np.arange(n_whole) * RUN
+        n_whole, rest = divmod(len(self.rows), self.run)
+        starts = np.arange(n_whole) * self.run
         starts[self.rng.integers(n_whole + 1) :] += rest  # the cells that are too few for a run
         order = self.rng.permutation(starts)[: self.n_runs * self.share.world]
         mixing = np.random.default_rng([int(self.rng.integers(2**32)), self.share.rank])
@@ -126,9 +135,16 @@ class Streamed(IterableDataset[Batch]):
 
     def read(self, starts: np.ndarray) -> tuple[np.ndarray, CellDataset]:
         """The cells of some runs, in memory."""
-        place = (np.sort(starts)[:, None] + np.arange(RUN)).ravel()
+        place = (np.sort(starts)[:, None] + np.arange(self.run)).ravel()
         index = self.rows[place[place < len(self.rows)]]
         return index, self.cells.load(index)
+
+
+def run_of(cells: CellDataset, n_rows: int, share: Share = ALL) -> int:
+    """Neighbours that are read from one place of the disk: not so many that each process would have too few places."""
+    values = [matrix.values.per_cell for matrix in cells.matrices.values() if isinstance(matrix.values, StoredRows)]
+    most = min(4 * RUN, n_rows // (MIXED * share.world))
+    return int(min(max(VALUES / max([1, *values]), RUN), max(most, RUN)))
 
 
 def loader(
@@ -142,7 +158,8 @@ def loader(
         If there are too few rows for so many processes.
     """
     if cells.on_disk and seed is not None:
-        check_enough(len(rows) // RUN, share, what=f"runs of {RUN} neighbours")
+        run = run_of(cells, len(rows), share)
+        check_enough(len(rows) // run, share, what=f"runs of {run} neighbours")
         return DataLoader(Streamed(cells, rows, batch_size, seed=seed, share=share), batch_size=None)
     if seed is not None:
         check_enough(len(rows), share, what="cells")

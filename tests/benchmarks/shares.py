@@ -69,7 +69,7 @@ def simulate(n_cells: int, n_test: int, n_features: dict[str, int], drawn: dict[
         var = pd.DataFrame(index=[f"{key}{i}" for i in range(n)])
         if key == "rna":
             var["highly_variable"] = True  # all genes are used
-        mods[key] = ad.AnnData(counts, obs=pd.DataFrame(index=names), var=var)
+        mods[key] = ad.AnnData(counts, obs=pd.DataFrame({"type": ends[:, 0], "share": part}, index=names), var=var)
     test, train = names[:n_test], names[n_test:]
     seen = np.asarray(mods["atac"][test].X.astype(bool).sum(0)).ravel()
     often = mods["atac"].var_names[np.argsort(-seen)[:N_JUDGED]]

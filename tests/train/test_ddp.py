@@ -102,7 +102,9 @@ def test_held_out_cells_are_shared_where_minibatches_are_enough(n, world, each):
 def on_disk(cells, monkeypatch):
     monkeypatch.setattr(stored, "MAX_IN_MEMORY", 50)
     monkeypatch.setattr(datamodule, "RUN", 8)
+    monkeypatch.setattr(datamodule, "VALUES", 1)  # runs are no longer than that
     monkeypatch.setattr(datamodule, "BUFFERED", 3)
+    monkeypatch.setattr(datamodule, "MIXED", 2)
     return prepare(cells, modalities=None, batch_key=None, drop_empty=False)[1]
 
 
