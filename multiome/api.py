@@ -21,7 +21,6 @@ from multiome.data.some_cells import MAX_HELD_OUT, RUN, in_memory
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
 from multiome.errors import MultiomeError, check_seed, given_or_default
-from multiome.files import check_output
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
@@ -42,7 +41,7 @@ from multiome.predict.unlike import novelty
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.job import Job
 from multiome.train.processes import is_first
-from multiome.train.resume import begun, checkpoint_of, digest, fingerprint
+from multiome.train.resume import begun, checkpoint_of, digest, fingerprint, mark_of
 
 
 def fit(
@@ -103,7 +102,7 @@ def fit(
     loss = given_or_default("loss", loss, LossWeights)
     train.check_device()
     if train.checkpoint is not None:
-        check_output(train.checkpoint, overwrite=True)
+        mark_of(train.checkpoint)
     seed = check_seed(seed)
     pairs = joined_pairs(graph)
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)

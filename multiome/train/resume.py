@@ -63,6 +63,28 @@ def checkpoint_of(path: str | os.PathLike, one: int) -> Path:
     return Path(path) if not one else Path(f"{os.fspath(path)}.{one}")
 
 
+def mark_of(path: str | os.PathLike) -> str | None:
+    """Which fit a file is a state of, None where there is no file yet.
+
+    Raises
+    ------
+    MultiomeError
+        If it is no state of training.
+    OSError
+        If nothing could be written there later.
+    """
+    check_output(path, overwrite=True)
+    if not Path(path).exists():
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)[KEY]
+    except Exception as error:
+        raise MultiomeError(
+            f"`checkpoint` {os.fspath(path)!r} exists and is no state of training ({type(error).__name__}); name "
+            "another one."
+        ) from error
+
+
 def begun(path: Path, mark: str) -> str | None:
     """The file to go on from, None where there is none yet.
 
@@ -73,16 +95,9 @@ def begun(path: Path, mark: str) -> str | None:
     OSError
         If nothing could be written there later.
     """
-    check_output(path, overwrite=True)
-    if not path.exists():
+    theirs = mark_of(path)
+    if theirs is None:
         return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = state[KEY]
-    except Exception as error:
-        raise MultiomeError(
-            f"`checkpoint` {str(path)!r} exists and is no state of training ({type(error).__name__}); name another one."
-        ) from error
     if theirs != mark:
         raise MultiomeError(
             f"`checkpoint` {str(path)!r} is of another fit: its data, settings or seed differ. Repeat that fit as it "

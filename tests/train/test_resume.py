@@ -180,6 +180,8 @@ def test_a_state_of_another_fit(cells, killed, tmp_path, other):
 def test_something_else(cells, tmp_path):
     (tmp_path / "notes.txt").write_text("dear diary")
     with pytest.raises(MultiomeError, match=r"notes\.txt' exists and is no state of training"):
+        mo.fit("absent.h5mu", config=CONFIG, train=train(checkpoint=tmp_path / "notes.txt"))  # before data are read
+    with pytest.raises(MultiomeError, match=r"notes\.txt' exists and is no state of training"):
         mo.fit(cells, config=CONFIG, train=train(checkpoint=str(tmp_path / "notes.txt")))
     assert (tmp_path / "notes.txt").read_text() == "dear diary"
 
