@@ -22,7 +22,7 @@ BUFFERED = 32
 MIXED = 64
 """Places of the disk that cells are from, which are mixed, at least."""
 FIRST = 0.25
-"""Share of these that is read, and mixed, before an epoch's first step."""
+"""Share of what is mixed at a time that an epoch begins with: its first step waits until that is read."""
 VALUES = 150_000
 """Values that are worth a place of their own: of cells with few, more neighbours are read, ``4 * RUN`` at most."""
 
@@ -158,9 +158,9 @@ def loader(
         If there are too few rows for so many processes.
     """
     if cells.on_disk and seed is not None:
-        run = run_of(cells, len(rows), share)
-        check_enough(len(rows) // run, share, what=f"runs of {run} neighbours")
-        return DataLoader(Streamed(cells, rows, batch_size, seed=seed, share=share), batch_size=None)
+        stream = Streamed(cells, rows, batch_size, seed=seed, share=share)
+        check_enough(len(rows) // stream.run, share, what=f"runs of {stream.run} neighbours")
+        return DataLoader(stream, batch_size=None)
     if seed is not None:
         check_enough(len(rows), share, what="cells")
     return DataLoader(TakeBatches(cells), sampler=RowBlocks(rows, batch_size, seed=seed, share=share), batch_size=None)
