@@ -117,10 +117,24 @@ def test_cells_with_few_values_are_read_in_longer_runs_and_training_waits_for_fe
     stream = Streamed(cells, np.arange(160), 10, seed=0)
     monkeypatch.setattr(datamodule, "MIXED", 8)
     monkeypatch.setattr(datamodule, "BUFFERED", 1)
-    for n, lengths in ((26, [2, 8, 8, 8]), (6, [2, 4]), (2, [2]), (1, [1])):
+    for n, lengths in ((26, [2, 8, 8, 8]), (7, [2, 5]), (6, [6]), (2, [2]), (1, [1])):
         parts = stream.parts(np.arange(n))
         assert [len(part) for part in parts] == lengths
         np.testing.assert_array_equal(np.concatenate(parts), np.arange(n))
+
+
+@pytest.mark.parametrize(("batch_size", "run"), [(256, 250), (256, 64), (32, 256), (2368, 64), (4096, 250)])
+def test_minibatches_of_an_epoch_are_about_as_large_as_each_other(path, batch_size, run):
+    stream = Streamed(prepared(path)[1], np.arange(160), 10, seed=0)
+    stream.batch_size, stream.run = batch_size, run
+    most = max(datamodule.BUFFERED * batch_size / run, datamodule.MIXED)
+    for n_runs in range(2 * batch_size // run + 1, int(4 * most), 3):
+        lengths = [len(part) for part in stream.parts(np.arange(n_runs))]
+        sizes = [n * run / stream.n_batches(n) for n in lengths]
+        assert sum(lengths) == n_runs
+        assert max(sizes) <= 1.15 * min(sizes)
+        assert batch_size <= min(sizes) <= max(sizes) <= 1.5 * batch_size
+        assert max(lengths) <= 1.5 * most
 
 
 def test_rows_come_in_the_order_in_which_they_are_asked_for(path, whole):
@@ -135,6 +149,8 @@ def test_rows_come_in_the_order_in_which_they_are_asked_for(path, whole):
         np.array([], int),
     ):
         np.testing.assert_array_equal(values[rows].toarray(), expected[rows].toarray())
+    of_bytes = np.array([127, 0, 3], dtype=np.int8)  # one more than the largest is no such number
+    np.testing.assert_array_equal(values[of_bytes].toarray(), expected[[127, 0, 3]].toarray())
 
 
 def test_held_out_cells_are_neighbours_and_no_more_than_wanted():

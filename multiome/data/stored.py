@@ -98,7 +98,7 @@ class StoredRows:
 
     @property
     def per_cell(self) -> float:
-        """Values that are read of a cell, on average."""
+        """Values of the matrix that are read of a cell, on average."""
         return self.n_stored if self.parts is None else self.indptr[-1] / max(self.shape[0], 1)
 
     def shown(self, seen_as: Shown) -> StoredRows:
@@ -108,7 +108,7 @@ class StoredRows:
 
     def __getitem__(self, rows: Int[np.ndarray, " some"]) -> sp.csr_matrix:
         """Some rows, in any order."""
-        rows = np.asarray(rows)
+        rows = np.asarray(rows, dtype=np.int64)
         if not len(rows):
             return sp.csr_matrix((0, self.shape[1]), dtype=np.float32)
         order = np.argsort(rows, kind="stable")
@@ -116,28 +116,28 @@ class StoredRows:
         first = np.flatnonzero(np.diff(wanted, prepend=-GAP - 1) > GAP)
         last = np.append(first[1:], len(wanted)) - 1
         starts, stops = wanted[first], wanted[last] + 1
-        found = self.between(starts, stops)
-        skipped = starts - np.cumsum(stops - starts) + stops - starts  # rows before each stretch that are not read
+        found = self.stretches(starts, stops)
+        before = np.cumsum(stops - starts) - (stops - starts)  # rows of the stretches in front of each
         place = np.empty(len(rows), dtype=np.int64)
-        place[order] = wanted - np.repeat(skipped, last + 1 - first)
+        place[order] = wanted - np.repeat(starts - before, last + 1 - first)
         return found if np.array_equal(place, np.arange(found.shape[0])) else found[place]
 
     def read(self, start: int, stop: int) -> sp.csr_matrix:
         """The rows from one to before another."""
-        return self.between(np.array([start]), np.array([stop]))
+        return self.stretches(np.array([start]), np.array([stop]))
 
-    def between(self, starts: Int[np.ndarray, " stretch"], stops: Int[np.ndarray, " stretch"]) -> sp.csr_matrix:
+    def stretches(self, starts: Int[np.ndarray, " stretch"], stops: Int[np.ndarray, " stretch"]) -> sp.csr_matrix:
         """All rows of some stretches, one behind the other; what is made of them is made of all at once."""
         x = self.dense(starts, stops) if self.parts is None else self.sparse(self.parts, starts, stops)
         if self.seen_as is None:
             return x
-        return self.seen_as.of(x, None if self.coverage is None else self.coverage.between(starts, stops))
+        return self.seen_as.of(x, None if self.coverage is None else self.coverage.stretches(starts, stops))
 
     def dense(self, starts: Int[np.ndarray, " stretch"], stops: Int[np.ndarray, " stretch"]) -> sp.csr_matrix:
         """Stretches of a dense matrix."""
         found = []
         for start, stop in zip(starts, stops, strict=True):
-            with readable(self.x, f"cells {start:,} to {stop - 1:,}"):
+            with readable(self.x, f"cells {start:,} to {stop - 1:,}"), np.errstate(over="ignore"):
                 found.append(sp.csr_matrix(np.asarray(self.x[start:stop], dtype=np.float32)))
         return found[0] if len(found) == 1 else sp.csr_matrix(sp.vstack(found, format="csr"))
 
@@ -148,12 +148,12 @@ class StoredRows:
         low, high = self.indptr[starts], self.indptr[stops]
         ends = np.cumsum(high - low)
         data, indices = np.empty(ends[-1], dtype=np.float32), np.empty(ends[-1], dtype=parts[1].dtype)
-        for start, stop, begin, end, to in zip(starts, stops, low, high, ends, strict=True):
-            here = slice(to - (end - begin), to)
+        for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+            there, here = slice(low[i], high[i]), slice(ends[i] - (high[i] - low[i]), ends[i])
             # too large for float32 is infinite, and said so by the checks
             with readable(self.x, f"cells {start:,} to {stop - 1:,}"), np.errstate(over="ignore"):
-                data[here], indices[here] = (part[begin:end] for part in parts)
-            if begin < end and not 0 <= indices[here].min() <= indices[here].max() < self.n_stored:
+                data[here], indices[here] = (part[there] for part in parts)
+            if high[i] > low[i] and not 0 <= indices[here].min() <= indices[here].max() < self.n_stored:
                 raise damaged(self.x, f"cells {start:,} to {stop - 1:,} have values of features that do not exist")
         lengths = [np.diff(self.indptr[start : stop + 1]) for start, stop in zip(starts, stops, strict=True)]
         indptr = np.cumsum(np.concatenate([[0], *lengths]))

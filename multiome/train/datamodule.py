@@ -20,11 +20,11 @@ from multiome.types import Batch
 BUFFERED = 32
 """Minibatches' worth of cells on disk that are read, and mixed, at a time, at least."""
 MIXED = 64
-"""Places of the disk that cells are from, which are mixed, at least."""
+"""Runs of neighbours that are read, and mixed, at a time, at least."""
 FIRST = 0.25
 """Share of what is mixed at a time that an epoch begins with: its first step waits until that is read."""
 VALUES = 150_000
-"""Values that are worth a place of their own: of cells with few, more neighbours are read, ``4 * RUN`` at most."""
+"""Values of a matrix that a run should have, as each read takes its time: of few per cell, up to ``4 * RUN`` cells."""
 
 
 class RowBlocks(Sampler[np.ndarray]):
@@ -85,11 +85,11 @@ class Streamed(IterableDataset[Batch]):
         self.rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        return sum(self.n_batches(part) for part in self.parts(np.arange(self.n_runs)))
+        return sum(self.n_batches(len(part)) for part in self.parts(np.arange(self.n_runs)))
 
-    def n_batches(self, runs: np.ndarray) -> int:
-        """Minibatches that so many runs make, whichever they are."""
-        return max(len(runs) * self.run // self.batch_size, 1)
+    def n_batches(self, n_runs: int) -> int:
+        """Minibatches that so many runs make."""
+        return max(n_runs * self.run // self.batch_size, 1)
 
     @property
     def n_runs(self) -> int:
@@ -98,11 +98,14 @@ class Streamed(IterableDataset[Batch]):
         return -(-len(self.rows) // self.run) if world == 1 else len(self.rows) // self.run // world
 
     def parts(self, order: np.ndarray) -> list[np.ndarray]:
-        """Runs that are read at a time: few at first, which training waits for, then as many each as can be."""
+        """Runs that are read at a time: few at first, for which training waits, then about as many each as are mixed.
+
+        What would be left is spread over the others, or read with the first, so that no minibatch is tiny or huge.
+        """
         most = max(BUFFERED * self.batch_size / self.run, MIXED)
-        first = max(round(most * FIRST), 1)
-        rest = max(len(order) - first, 0)
-        return [order[:first], *(np.array_split(order[first:], max(round(rest / most), 1)) if rest else [])]
+        first = max(round(FIRST * most), 1)
+        n = round((len(order) - first) / most)
+        return [order[:first], *np.array_split(order[first:], n)] if n > 0 else [order]
 
     def drawn(self) -> tuple[np.ndarray, np.random.Generator]:
         """Where the runs of one epoch start, in random order, and what mixes their cells."""
@@ -125,7 +128,7 @@ class Streamed(IterableDataset[Batch]):
                 index, loaded = coming.result()
                 if i + 1 < len(parts):
                     coming = ahead.submit(self.read, parts[i + 1])
-                for chosen in self.minibatches(mixing.permutation(len(index)), self.n_batches(parts[i])):
+                for chosen in self.minibatches(mixing.permutation(len(index)), self.n_batches(len(parts[i]))):
                     yield replace(loaded.take(chosen), index=torch.from_numpy(index[chosen]))
 
     def minibatches(self, mixed: np.ndarray, n: int) -> list[np.ndarray]:

@@ -77,11 +77,11 @@ def mark_of(path: str | os.PathLike) -> str | None:
     if not Path(path).exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)[KEY]
+        return str(torch.load(path, map_location="cpu", weights_only=True)[KEY])
     except Exception as error:
         raise MultiomeError(
-            f"`checkpoint` {os.fspath(path)!r} exists and is no state of training ({type(error).__name__}); name "
-            "another one."
+            f"`checkpoint` {os.fspath(path)!r} exists and is no state of training, or not all of one "
+            f"({type(error).__name__}); name another one, or remove it to begin anew."
         ) from error
 
 

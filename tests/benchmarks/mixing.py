@@ -28,10 +28,10 @@ N_CELLS, N_TEST = 50_000, 2_000
 WAYS: dict[str, dict[str, float] | None] = {
     "in memory": None,
     "from disk, by default": {},
-    "runs of 64 cells, 128 mixed": {"VALUES": 1, "MIXED": 128},
-    "runs of 64 cells, 64 mixed": {"VALUES": 1, "MIXED": 64, "BUFFERED": 1},
-    "runs of 250 cells, 16 mixed": {"MIXED": 16, "BUFFERED": 1},
-    "stretches of 8,192 cells": {"RUN": 8192, "MIXED": 1, "BUFFERED": 1},
+    "runs of 64 cells, 128 mixed": {"FIRST": 1, "VALUES": 1, "MIXED": 128},
+    "runs of 64 cells, 64 mixed": {"FIRST": 1, "VALUES": 1, "MIXED": 64, "BUFFERED": 1},
+    "runs of 250 cells, 16 mixed": {"FIRST": 1, "MIXED": 16, "BUFFERED": 1},
+    "stretches of 8,192 cells": {"FIRST": 1, "RUN": 8192, "MIXED": 1, "BUFFERED": 1},
 }
 """How the cells are read: what `datamodule` says of it otherwise."""
 
