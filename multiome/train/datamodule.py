@@ -18,9 +18,9 @@ from multiome.train.processes import ALL, Share
 from multiome.types import Batch
 
 BUFFERED = 32
-"""Minibatches' worth of cells on disk that are read, and mixed, at a time, at least."""
+"""Minibatches' worth of cells on disk that are read, and mixed, at a time: about so many, or more."""
 MIXED = 64
-"""Runs of neighbours that are read, and mixed, at a time, at least."""
+"""Runs of neighbours that are read, and mixed, at a time: about so many, or more."""
 FIRST = 0.25
 """Share of what is mixed at a time that an epoch begins with: its first step waits until that is read."""
 VALUES = 150_000
