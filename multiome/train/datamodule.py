@@ -75,7 +75,7 @@ class Streamed(IterableDataset[Batch]):
     """Minibatches of cells on disk: runs of neighbours in random order, mixed within what is read at a time.
 
     While some cells are trained on, the next ones are read in the background. Of several processes (``share``) each
-    reads runs of its own, as many as all others, in minibatches of one size; the few cells that do not make a whole run
+    reads runs of its own, as many as all others, in minibatches as large as theirs; cells too few for a whole run
     or minibatch are left out of an epoch, other ones in each.
     """
 
