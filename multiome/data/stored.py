@@ -147,9 +147,10 @@ class StoredRows:
         """Stretches of rows that are stored as CSR."""
         low, high = self.indptr[starts], self.indptr[stops]
         ends = np.cumsum(high - low)
+        begins = ends - (high - low)
         data, indices = np.empty(ends[-1], dtype=np.float32), np.empty(ends[-1], dtype=parts[1].dtype)
         for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-            there, here = slice(low[i], high[i]), slice(ends[i] - (high[i] - low[i]), ends[i])
+            there, here = slice(low[i], high[i]), slice(begins[i], ends[i])
             # too large for float32 is infinite, and said so by the checks
             with readable(self.x, f"cells {start:,} to {stop - 1:,}"), np.errstate(over="ignore"):
                 data[here], indices[here] = (part[there] for part in parts)

@@ -147,7 +147,7 @@ def run_of(cells: CellDataset, n_rows: int, share: Share = ALL) -> int:
     """Neighbours that are read from one place of the disk: not so many that each process would have too few places."""
     values = [matrix.values.per_cell for matrix in cells.matrices.values() if isinstance(matrix.values, StoredRows)]
     most = min(4 * RUN, n_rows // (MIXED * share.world))
-    return int(min(max(VALUES / max([1, *values]), RUN), max(most, RUN)))
+    return int(np.clip(VALUES / max([1, *values]), RUN, max(most, RUN)))
 
 
 def loader(
