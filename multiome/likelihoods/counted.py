@@ -124,8 +124,7 @@ class _NegativeBinomial(Function):
         ratio = odds.take(place)
         odds = odds.exp_()  # and its log1p: half as long as torch's softplus and, for the gradient, its sigmoid
         excess = odds.log1p()
-        own = theta.index_select(0, feature)
-        ways, slope = _orders(own, x, slope=ctx.needs_input_grad[1])
+        ways, slope = _orders(theta, feature, x, slope=ctx.needs_input_grad[1])
         told = (ratio - excess.take(place)).mul_(x).add_(ways)
         if measured is not None:
             excess.mul_(measured)
@@ -157,21 +156,28 @@ def into(block: Tensor, place: Tensor, values: Tensor) -> Tensor:
     return block
 
 
+TABLED = 16
+"""Counts up to this are looked up in a table of every feature; few are larger, and computed one by one."""
+
+
 @torch.no_grad()
-def _orders(theta: Tensor, x: Tensor, *, slope: bool) -> tuple[Tensor, Tensor | None]:
+def _orders(theta: Tensor, feature: Tensor, x: Tensor, *, slope: bool) -> tuple[Tensor, Tensor | None]:
     """``log(theta * (theta + 1) * ... * (theta + x - 1) / x!)`` of counts above 0, and its slope in ``theta``.
 
-    Most counts are 1, for which that is the logarithm of theta.
+    Each feature has its ``theta``.
     """
-    ways, slopes = theta.log(), theta.reciprocal() if slope else None
-    several = (x > 1).nonzero()[:, 0]
-    if not len(several):
-        return ways, slopes
-    start, more = theta[several] + 1, x[several] - 1
-    with torch.enable_grad():
-        start.requires_grad_(slope)
-        rising = log_rising(start, more)
-        if slopes is not None:
-            slopes.index_add_(0, several, torch.autograd.grad(rising.sum(), start)[0])
-    ways.index_add_(0, several, rising.detach() - torch.lgamma(more + 2))
+    before = torch.arange(TABLED, device=theta.device)
+    rising = theta[:, None] + before
+    tabled = x.long().clamp(1, TABLED)
+    place = feature * TABLED + (tabled - 1)
+    ways = (rising / (before + 1)).log().cumsum(1).take(place)
+    slopes = rising.reciprocal().cumsum(1).take(place) if slope else None
+    others = (x != tabled).nonzero()[:, 0]
+    if len(others):
+        start, count = theta[feature[others]], x[others]
+        with torch.enable_grad():
+            told = log_rising(start.requires_grad_(slope), count)
+            if slopes is not None:
+                slopes[others] = torch.autograd.grad(told.sum(), start)[0]
+        ways[others] = told.detach() - torch.lgamma(count + 1)
     return ways, slopes

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 import torch
 
 from multiome.likelihoods.counted import (
+    TABLED,
     counted,
     negative_binomial_log_prob,
     negative_binomial_log_prob_of_cells,
@@ -88,6 +89,8 @@ def test_sparse_rows_are_the_same_as_their_dense_block(counts, sample):
 def test_whole_cells_are_the_sum_of_their_entries(counts, sample, masked):
     x = sp.csr_matrix(counts.numpy())
     x.data[::7] = 0  # stored zeros
+    x.data[1::5] += TABLED - 1
+    x.data[2::20] += 500
     rows = SparseRows(*(torch.from_numpy(part).long() for part in (x.indptr, x.indices)), torch.from_numpy(x.data), 12)
     if sample is not None:
         rows = rows.sampled(torch.tensor(sample))
