@@ -39,6 +39,7 @@ from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
 from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.heap import keep_freed
 from multiome.train.job import Job
 from multiome.train.processes import is_first
 from multiome.train.resume import begun, checkpoint_of, digest, fingerprint, mark_of
@@ -105,6 +106,7 @@ def fit(
         mark_of(train.checkpoint)
     seed = check_seed(seed)
     pairs = joined_pairs(graph)
+    keep_freed()
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)
     mention_few_cells(len(cells))
     spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)

@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 
 from multiome.errors import MultiomeError
+from multiome.train.heap import keep_freed
 from multiome.train.interrupt import StopOnInterrupt
 from multiome.train.job import Failure
 from multiome.train.loop import train_here
@@ -36,6 +37,7 @@ def main(folder: Path, number: int | None = None) -> int:
     interrupt = StopOnInterrupt(world=share.world)
     threading.Thread(target=listen, args=(interrupt, folder), daemon=True).start()
     warnings.simplefilter("ignore")
+    keep_freed()
     try:
         if number is None:
             together(folder, share, interrupt)
