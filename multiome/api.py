@@ -38,7 +38,7 @@ from multiome.predict.models import Plan, fitted_models
 from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
-from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.config import USUALLY_AVERAGED, LossWeights, TrainConfig
 from multiome.train.heap import keep_freed
 from multiome.train.job import Job
 from multiome.train.processes import is_first
@@ -103,7 +103,8 @@ def fit(
     loss = given_or_default("loss", loss, LossWeights)
     train.check_device()
     if train.checkpoint is not None:
-        mark_of(train.checkpoint)
+        for one in range(train.n_models or USUALLY_AVERAGED):
+            mark_of(checkpoint_of(train.checkpoint, one))
     seed = check_seed(seed)
     pairs = joined_pairs(graph)
     keep_freed()

@@ -20,8 +20,9 @@ FEW_STEPS = 100
 FEW_CELLS = 200
 MIN_STEPS = 1200
 """Steps that small data get by more passes than 36."""
-MOST_AVERAGED = 10_000
-"""Paired cells of which a second model is trained where a user says nothing: of more, a fit takes minutes and more."""
+USUALLY_AVERAGED, MOST_AVERAGED = 2, 10_000
+"""Models whose predictions are averaged where a user says nothing, and paired cells up to which that is so: of more, a
+fit takes minutes and more."""
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """The names that Lightning knows."""
 
@@ -167,7 +168,7 @@ class TrainConfig:
         """Models whose predictions are averaged: what the user says, else by the training cells that are paired."""
         if self.n_models is not None:
             return self.n_models
-        return 2 if FEW_CELLS <= n_paired <= MOST_AVERAGED else 1
+        return USUALLY_AVERAGED if FEW_CELLS <= n_paired <= MOST_AVERAGED else 1
 
     def n_epochs(self, steps_per_epoch: int, *, n_cells: int, n_held_out: int) -> int:
         """Passes over the training cells, at most: what the user says, else as ``min_steps`` tells."""

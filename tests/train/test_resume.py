@@ -186,6 +186,12 @@ def test_something_else(cells, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "dear diary"
 
 
+def test_something_else_for_the_second_model(tmp_path):
+    (tmp_path / "run.ckpt.1").write_text("dear diary")
+    with pytest.raises(MultiomeError, match=r"run\.ckpt\.1' exists and is no state of training"):
+        mo.fit("absent.h5mu", config=CONFIG, train=train(n_models=2, checkpoint=tmp_path / "run.ckpt"))
+
+
 def test_nowhere_to_write(cells, tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist; make it first"):
         mo.fit(cells, config=CONFIG, train=train(checkpoint=str(tmp_path / "absent" / "run.ckpt")))
