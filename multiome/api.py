@@ -39,7 +39,7 @@ from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
 from multiome.train.config import USUALLY_AVERAGED, LossWeights, TrainConfig
-from multiome.train.heap import keep_freed
+from multiome.train.heap import give_back, keep_freed
 from multiome.train.job import Job
 from multiome.train.processes import is_first
 from multiome.train.resume import begun, checkpoint_of, digest, fingerprint, mark_of
@@ -109,6 +109,7 @@ def fit(
     pairs = joined_pairs(graph)
     keep_freed()
     spec, cells = prepare(mdata, modalities=modalities, batch_key=batch_key, drop_empty=drop_empty, joined=pairs)
+    give_back()  # the names of many cells, and what was read to choose features
     mention_few_cells(len(cells))
     spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)

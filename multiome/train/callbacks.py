@@ -21,6 +21,7 @@ class AverageWeights(pl.Callback):
     def __init__(self, decay: float, patience: int, *, monitor: str, burn_in: int = 0) -> None:
         self.decay, self.patience, self.monitor, self.burn_in = decay, patience, monitor, burn_in
         self.n_steps = 0
+        self.weights: list[torch.nn.Parameter] = []
         self.average: list[torch.Tensor] = []
         self.best: list[torch.Tensor] = []
         self.best_score, self.waited = math.inf, 0
@@ -35,6 +36,7 @@ class AverageWeights(pl.Callback):
         vars(self).update(state)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.weights = list(task.parameters())  # once: it walks through all modules
         for kept in (self.average, self.best):
             kept[:] = [old.to(p) for p, old in zip(tensors(task), kept, strict=True)] if kept else copies(task)
         trainer.should_stop |= self.waited >= self.patience  # a fit that had ended already
@@ -42,7 +44,7 @@ class AverageWeights(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
         self.n_steps += 1
         decay = min(self.decay, self.n_steps / (self.n_steps + 10))
-        torch._foreach_lerp_(self.average, tensors(task), 1 - decay)
+        torch._foreach_lerp_(self.average, [p.data for p in self.weights], 1 - decay)
 
     def swap(self, task: pl.LightningModule) -> None:
         """Exchange the weights and their average."""

@@ -1,4 +1,4 @@
-"""Memory that is freed is kept for what asks for it next."""
+"""Memory that is freed: kept for what asks for it next, or given back to the system where nothing soon will."""
 
 from __future__ import annotations
 
@@ -16,5 +16,15 @@ def keep_freed() -> bool:
     It would otherwise hand most of them back to the system, which empties every page that it gives, only to ask for
     the same again; and blocks of all sizes would come to lie between each other, so that fewer can be handed back.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    return mallopt is not None and bool(mallopt(MMAP_THRESHOLD, LARGEST) and mallopt(TRIM_THRESHOLD, MOST_KEPT))
+    return bool(glibc("mallopt", MMAP_THRESHOLD, LARGEST) and glibc("mallopt", TRIM_THRESHOLD, MOST_KEPT))
+
+
+def give_back() -> bool:
+    """Whether memory went back to the system, also from between blocks that are in use."""
+    return bool(glibc("malloc_trim", 0))
+
+
+def glibc(name: str, *arguments: int) -> int:
+    """What a function of this C library says; 0 where it is another one, without it."""
+    function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    return 0 if function is None else function(*arguments)

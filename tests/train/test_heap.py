@@ -1,4 +1,4 @@
-"""Blocks that are asked for again and again cost the system nothing."""
+"""Blocks that are asked for again and again cost the system nothing; what is not needed goes back to it."""
 
 import platform
 import subprocess
@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-COUNT = """
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator is left as it is")
+
+FAULTS = """
 import resource, sys
 import torch
 from multiome.train.heap import keep_freed
@@ -22,15 +24,36 @@ kept = sys.argv[1] == "kept" and keep_freed()
 faults(3)
 print(int(kept), faults(10))
 """
+BETWEEN = """
+from pathlib import Path
+import numpy as np
+from multiome.train.heap import give_back, keep_freed
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) // 256
+
+keep_freed()
+blocks = [np.ones(2_500) for _ in range(10_000)]  # 200 MB
+last = np.ones(1_000)
+blocks = blocks[::50]
+before = held()
+print(int(give_back()), before - held())
+"""
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator is left as it is")
+def told(code, *arguments):
+    found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return map(int, found.stdout.split())
+
+
 def test_pages_are_not_asked_for_again():
-    def told(how):
-        found = subprocess.run([sys.executable, "-c", COUNT, how], capture_output=True, text=True, check=True)
-        return map(int, found.stdout.split())
-
-    kept, n_faults = told("kept")
-    _, n_before = told("as it was")
+    kept, n_faults = told(FAULTS, "kept")
+    _, n_before = told(FAULTS, "as it was")
     assert kept
     assert n_faults < 1_000 < n_before  # ten times 80 MB are 200,000 pages
+
+
+def test_what_lies_between_blocks_in_use_is_given_back():
+    gone, megabytes = told(BETWEEN)
+    assert gone
+    assert megabytes > 100
