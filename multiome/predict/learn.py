@@ -21,6 +21,7 @@ from multiome.predict.reliability import learn_reliability
 from multiome.predict.shrinkage import learn_shrinkage
 from multiome.predict.totals import match_totals
 from multiome.predict.unlike import learn_usual
+from multiome.train.heap import give_back
 
 
 def learn_alone(
@@ -34,6 +35,7 @@ def learn_alone(
     seed: int,
 ) -> Fitted:
     """A model that can predict, of trained weights and of the cells (``rows``) and held-out cells behind them."""
+    give_back()  # what training held
     shrinkage = learn_shrinkage(vae, cells, rows, held_out, seed=seed)
     match_totals(vae, cells, shrinkage, seed=seed)
     fitted = Fitted(vae, spec, config, depth_model(vae, cells, spec, held_out), shrinkage)
@@ -51,6 +53,7 @@ def learn_together(
     seed: int,
 ) -> Fitted:
     """One model that averages over the predictions of several; all else is the first one's."""
+    give_back()
     first, *others = models
     evidence = None if edges is None else gather_evidence(first.vae, cells, edges, first.spec, seed=seed)
     fitted = replace(first, graph=graph, evidence=evidence, others=tuple(others))
