@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,6 +30,13 @@ def move(value: Any, device: Any, *, non_blocking: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {key: move(item, device, non_blocking=non_blocking) for key, item in value.items()}
     return value
+
+
+def positions(mask: Bool[Tensor, " any"]) -> Int[Tensor, " true"]:
+    """Where a mask is true."""
+    if mask.device.type != "cpu":
+        return mask.nonzero()[:, 0]
+    return torch.from_numpy(np.flatnonzero(mask.numpy()))  # several times as fast as torch's own on one core
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class SparseRows:
         place = torch.full((self.n_features,), -1, device=self.indices.device)
         place[features] = torch.arange(len(features), device=self.indices.device)
         column = place[self.indices]
-        keep = (column >= 0).nonzero()[:, 0]
+        keep = positions(column >= 0)
         rows = self.rows[keep]
         indptr = torch.cat([self.indptr[:1], torch.bincount(rows, minlength=len(self)).cumsum(0)])
         found = SparseRows(indptr, column[keep], self.values[keep], len(features))
@@ -126,6 +133,19 @@ class SparseRows:
         return SparseRows(indptr, indices, values, self.n_features)
 
 
+class Measurement(NamedTuple):
+    """One modality of some cells."""
+
+    rows: SparseRows
+    exposure: Float[Tensor, "cell 1"]
+    coverage: SparseRows | None
+
+    def only(self, cells: Bool[Tensor, " cell"]) -> Measurement:
+        """Of some cells."""
+        coverage = None if self.coverage is None else self.coverage.only(cells)
+        return Measurement(self.rows.only(cells), self.exposure[cells], coverage)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Sparse counts, observed masks and covariates of some cells.
@@ -143,6 +163,10 @@ class Batch:
     """Total calls of a methylation modality, on the same entries as its counts."""
     measured: Mapping[str, Bool[Tensor, "cell feature"]] = field(default_factory=dict)
     """Which features each cell was measured in, for a modality where that differs between cells (antibody panels)."""
+
+    def measurement(self, key: str) -> Measurement:
+        """One modality; cells without it have empty rows."""
+        return Measurement(self.counts[key], self.exposure[key], self.coverage.get(key))
 
     def known(self, key: str, features: Int[Tensor, " sampled"] | None = None) -> Bool[Tensor, "cell sampled"] | None:
         """Where some features were measured; None where all were, in every cell that has the modality."""

@@ -20,3 +20,15 @@ def log_rising(start: Tensor, steps: Tensor) -> Tensor:
     end = big + steps
     stirling = steps * big.log() + (end - 0.5) * torch.log1p(steps / big) - steps + (1 / end - 1 / big) / 12
     return torch.where(large, stirling, torch.lgamma(small + steps) - torch.lgamma(small))
+
+
+def rising_slope(start: Tensor, steps: Tensor) -> Tensor:
+    """The slope of `log_rising` in ``start``, which is ``digamma(start + steps) - digamma(start)``.
+
+    Of a large ``start`` again term by term: the derivative of Stirling's series.
+    """
+    large = start > LARGE
+    small, big = torch.where(large, LARGE, start), torch.where(large, start, LARGE)
+    end = big + steps
+    stirling = torch.log1p(steps / big) + (1 / big - 1 / end) / 2 + (1 / big**2 - 1 / end**2) / 12
+    return torch.where(large, stirling, torch.digamma(small + steps) - torch.digamma(small))

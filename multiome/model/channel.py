@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,7 +19,7 @@ from multiome.model.panels import completed, initialise_by_panel
 from multiome.nn.decoder import Head
 from multiome.nn.encoder import CellEncoder, Projection
 from multiome.nn.scores import EmbeddingScores
-from multiome.types import Found, SparseRows
+from multiome.types import Found, Measurement, SparseRows
 
 
 class Channel(nn.Module):
@@ -111,22 +113,22 @@ class Channel(nn.Module):
     ) -> Float[Tensor, "cell component"]:
         """Principal component scores."""
         seen = self.transform(rows, depth=exposure * self.median_depth, coverage=coverage, found=found)
-        return self.projection(seen, found)
+        return self.projection([seen], found)
 
-    def encode(
-        self,
-        rows: SparseRows,
-        exposure: Float[Tensor, "cell 1"],
-        coverage: SparseRows | None,
-        found: Found | None = None,
-    ) -> Normal:
-        """The expert q(z | x_m)."""
-        depth = exposure * self.median_depth
-        seen = self.transform(rows, depth=depth, coverage=coverage, found=found)
+    def encode(self, views: Sequence[Measurement], found: Found | None = None) -> Normal:
+        """The expert q(z | x_m) of the cells of one view after the other, in one pass through the network."""
+        depths = [view.exposure * self.median_depth for view in views]
+        seen = [
+            self.transform(view.rows, depth=depth, coverage=view.coverage, found=found)
+            for view, depth in zip(views, depths, strict=True)
+        ]
         inputs = self.projection(seen, found)
         if self.scores is not None:
             embedding = average_output((self.head.embedding if self.shared is None else self.shared).detach())
-            scored = self.transform.to_score(rows, seen, depth=depth)
+            scored = [
+                self.transform.to_score(view.rows, values, depth=depth)
+                for view, values, depth in zip(views, seen, depths, strict=True)
+            ]
             inputs = torch.cat([self.scores(scored, embedding, found), inputs], -1)
         return self.encoder(inputs)
 

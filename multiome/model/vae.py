@@ -5,7 +5,7 @@ Letters: z latent state, h trunk output, x_m values of modality m, l_m exposure 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyro
@@ -24,7 +24,7 @@ from multiome.model.config import ModelConfig
 from multiome.model.panels import found_in, where_known
 from multiome.nn.decoder import Trunk
 from multiome.nn.fusion import product_of_experts
-from multiome.types import Batch, Latent
+from multiome.types import Batch, Latent, positions
 
 Sampled = Mapping[str, Int[Tensor, " feature"]]
 """The features whose likelihood a step evaluates, for modalities where it is not all of them."""
@@ -63,21 +63,32 @@ class MultiomeVAE(nn.Module):
 
     def encode(self, batch: Batch, found: Mapping[str, Bool[Tensor, " feature"]] | None = None) -> Latent:
         """Experts of the modalities in the batch, and their product with the prior."""
-        experts = {key: self.expert(key, batch, None if found is None else found.get(key)) for key in batch.counts}
+        (experts,) = self.experts([batch], found)
         return Latent(experts, product_of_experts(experts, batch.observed))
 
-    def expert(self, key: str, batch: Batch, found: Bool[Tensor, " feature"] | None = None) -> Normal:
-        """What one modality says; standard normal in cells without it, which cost nothing."""
-        rows, exposure, coverage = batch.counts[key], batch.exposure[key], batch.coverage.get(key)
-        seen, known = batch.observed[key], batch.known(key)
-        if seen.all():
-            return self.channel(key).encode(rows, exposure, coverage, found_in(known, found))
-        coverage = None if coverage is None else coverage.only(seen)
-        found = found_in(None if known is None else known[seen], found)
-        q = self.channel(key).encode(rows.only(seen), exposure[seen], coverage, found)
-        place = seen.nonzero()[:, 0]
-        loc, scale = (x.new_zeros(len(batch), x.shape[1]).index_copy(0, place, x) for x in (q.loc, q.scale))
-        return Normal(loc, torch.where(seen[:, None], scale, 1.0), validate_args=False)
+    def experts(
+        self, views: Sequence[Batch], found: Mapping[str, Bool[Tensor, " feature"]] | None = None
+    ) -> list[dict[str, Normal]]:
+        """Experts of the modalities in each of some views of the same cells; views but the first may lack some."""
+        told: list[dict[str, Normal]] = [{} for _ in views]
+        for key in views[0].counts:
+            there = [i for i, view in enumerate(views) if key in view.counts]
+            each = self.expert(key, [views[i] for i in there], None if found is None else found.get(key))
+            for i, expert in zip(there, each, strict=True):
+                told[i][key] = expert
+        return told
+
+    def expert(self, key: str, views: Sequence[Batch], found: Bool[Tensor, " feature"] | None = None) -> list[Normal]:
+        """What one modality says in each view; standard normal in cells without it, which cost nothing."""
+        seen, known, measured = views[0].observed[key], views[0].known(key), [view.measurement(key) for view in views]
+        everywhere = bool(seen.all())
+        if not everywhere:
+            known, measured = None if known is None else known[seen], [each.only(seen) for each in measured]
+        q = self.channel(key).encode(measured, found_in(known, found))
+        told = list(zip(q.loc.chunk(len(views)), q.scale.chunk(len(views)), strict=True))
+        if not everywhere:
+            told = [(at(seen, loc, 0.0), at(seen, scale, 1.0)) for loc, scale in told]
+        return [Normal(loc, scale, validate_args=False) for loc, scale in told]
 
     def features(self, sampled: Sampled | None = None) -> dict[str, Float[Tensor, "n_outputs _ hidden"]]:
         """Embeddings of all features, or of the sampled ones, where a guidance graph makes them."""
@@ -123,8 +134,8 @@ class MultiomeVAE(nn.Module):
                 known = None if known is None else known[seen]
             p = channel.decode(told, exposure, features, latent.features.get(key))
             # a minibatch stands for all cells, however many of its cells have the assay
-            every, these = poutine.scale(scale=self.n_cells / len(batch)), pyro.plate(f"cell of {key}", len(x))
-            with every, these, poutine.scale(scale=share * self.weights[key]):
+            weight = share * self.weights[key] * self.n_cells / len(batch)
+            with poutine.scale(scale=weight), pyro.plate(f"cell of {key}", len(x)):
                 recorded: Any = channel.likelihood.recorded(x, features)  # Pyro only hands it to `log_prob`
                 # a feature that is not in a cell's panel says nothing either
                 pyro.sample(key, channel.likelihood.of_cells(p, known), obs=recorded)
@@ -149,3 +160,8 @@ class MultiomeVAE(nn.Module):
             told = where_known(p.log_prob(batch.counts[key].dense()), batch.known(key))
             found[key] = told.sum(-1)[batch.observed[key]].mean()
         return found
+
+
+def at(cells: Bool[Tensor, " all"], x: Float[Tensor, "cell latent"], rest: float) -> Float[Tensor, "all latent"]:
+    """A row for each of all cells: what is told of some, in order, and the same number everywhere else."""
+    return x.new_full((len(cells), x.shape[1]), rest).index_copy(0, positions(cells), x)

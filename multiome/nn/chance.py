@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 BITS = 16
@@ -20,12 +20,22 @@ def chance(shape: Sequence[int], probability: float, *, device: torch.device | N
     """
     if device is not None and device.type != "cpu":
         return torch.rand(tuple(shape), device=device) < probability
-    least, n = -(1 << (BITS - 1)), math.prod(shape)
-    below = least + round(probability * (1 << BITS))
-    if below > -least - 1:
+    below = round(probability * (1 << BITS)) - (1 << (BITS - 1))
+    if below == 1 << (BITS - 1):
         return torch.ones(tuple(shape), dtype=torch.bool)
+    return (_signed_bits(math.prod(shape)) < below).view(tuple(shape))
+
+
+def random_bits(n: int, *, device: torch.device | None = None) -> Int[Tensor, " place"]:
+    """`BITS` random bits in every place, as a whole number from 0."""
+    if device is not None and device.type != "cpu":
+        return torch.randint(1 << BITS, (n,), device=device)
+    return _signed_bits(n).long() + (1 << (BITS - 1))
+
+
+def _signed_bits(n: int) -> Int[Tensor, " place"]:
     words = torch.empty(-(-n * BITS // 64), dtype=torch.int64).random_(-(1 << 63), None)
-    return (words.view(torch.int16)[:n] < below).view(tuple(shape))
+    return words.view(torch.int16)[:n]
 
 
 class Dropout(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -51,10 +52,13 @@ class Projection(nn.Module):
         self.register_buffer("loadings", loadings)
         self.register_buffer("centre", centre)
 
-    def forward(self, rows: SparseRows, found: Found | None = None) -> Float[Tensor, "cell component"]:
+    def forward(
+        self, views: Sequence[SparseRows], found: Found | None = None
+    ) -> Float[Tensor, "view_and_cell component"]:
+        """Of the cells of one view after the other."""
         if found is not None and self.completes:
-            return self.completed(rows, found)
-        return centred_product(rows, self.centre, self.loadings, found)
+            return torch.cat([self.completed(rows, found) for rows in views])
+        return centred_product(views, self.centre, self.loadings, found)
 
     def completed(self, rows: SparseRows, found: Found) -> Float[Tensor, "cell component"]:
         """Components of all features, as what was found of each cell tells them."""

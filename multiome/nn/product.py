@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import embedding_bag
@@ -10,14 +13,23 @@ from multiome.types import Found, SparseRows
 
 
 def centred_product(
-    rows: SparseRows,
+    views: Sequence[SparseRows],
     centre: Float[Tensor, " feature"],
     matrix: Float[Tensor, "feature output"],
     found: Found | None = None,
-) -> Float[Tensor, "cell output"]:
-    """``(values - centre) @ matrix`` without a dense block; features that were not ``found`` contribute nothing."""
-    values = rows.values.to(matrix.dtype)
-    if found is not None:
-        values, centre = values * rows.among(found), centre * found
-    total = embedding_bag(rows.indices, matrix, rows.indptr[:-1], mode="sum", per_sample_weights=values)
-    return total - centre @ matrix
+) -> Float[Tensor, "view_and_cell output"]:
+    """``(values - centre) @ matrix`` without a dense block, of the cells of one view after the other.
+
+    Features that were not ``found`` contribute nothing.
+    """
+    totals = []
+    for rows in views:
+        values = rows.values.to(matrix.dtype)
+        if found is not None:
+            values = values * rows.among(found)
+        totals.append(embedding_bag(rows.indices, matrix, rows.indptr[:-1], mode="sum", per_sample_weights=values))
+    if found is None or found.ndim == 1:  # once for all cells of all views
+        usual = (centre if found is None else centre * found) @ matrix
+    else:
+        usual = ((centre * found) @ matrix).repeat(len(views), 1)
+    return torch.cat(totals) - usual

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,14 +37,14 @@ class EmbeddingScores(nn.Module):
     @torch.no_grad()
     def forward(
         self,
-        rows: SparseRows,
+        views: Sequence[SparseRows],
         embedding: Float[Tensor, "feature hidden"],
         found: Found | None = None,
-    ) -> Float[Tensor, "cell hidden"]:
-        """Scores of the features that were ``found``."""
-        scores = centred_product(rows, self.average, embedding, found)
+    ) -> Float[Tensor, "view_and_cell hidden"]:
+        """Scores of the features that were ``found``, of the cells of one view after the other."""
+        scores = centred_product(views, self.average, embedding, found)
         if self.training:
-            self.follow(scores[rows.indptr.diff() > 0])
+            self.follow(scores[torch.cat([rows.indptr.diff() for rows in views]) > 0])
         return SIZE * scores / self.scale.clamp_min(1e-6)
 
     def follow(self, scores: Float[Tensor, "cell hidden"]) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from multiome.train.processes import rows_of_all
-from multiome.types import Batch, Latent
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,6 @@ class Compared:
     observed: Mapping[str, Bool[Tensor, " cell"]]
     batch_index: Int[Tensor, "cell covariate"]
     experts: Sequence[Mapping[str, Normal]]
-
-    @classmethod
-    def of(cls, batch: Batch, *latents: Latent) -> Compared:
-        """The cells of a minibatch."""
-        return cls(batch.observed, batch.batch_index, [latent.per_modality for latent in latents])
 
     def told_by(self, key: str, seen: int = 0) -> Float[Tensor, "cell latent"]:
         """Latent states as one modality alone and the prior tell them; 0 where a cell lacks it."""

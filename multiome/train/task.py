@@ -8,13 +8,14 @@ from itertools import combinations, islice
 
 import pytorch_lightning as pl
 import torch
-from pyro.infer import TraceMeanField_ELBO
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.distributions import Normal
 
 from multiome.errors import TrainingDiverged
 from multiome.losses.alignment import mean_discrepancy
 from multiome.losses.clip import clip_loss
+from multiome.model.elbo import AnalyticELBO
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
 from multiome.train.compared import Compared
@@ -58,7 +59,7 @@ class IntegrationTask(pl.LightningModule):
         self.vae, self.config, self.weights = vae, config, weights
         self.paired, self.clip_weight = n_paired > 0, weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
-        self.elbo = TraceMeanField_ELBO()
+        self.elbo = AnalyticELBO()
         self.noted: dict[str, tuple[Tensor | float, int]] = {}
 
     def losses(self, batch: Batch, *, keep: float, feature_dropout: float) -> dict[str, Tensor]:
@@ -67,35 +68,34 @@ class IntegrationTask(pl.LightningModule):
         counts = {key: vae.channel(key).transform.thins for key in batch.counts}
         n_features = {key: vae.channel(key).likelihood.n_features for key in batch.counts}
         found = hide_features(n_features, feature_dropout, device=self.device)
-        one = vae.encode(thin(batch, keep, counts=counts), found)
+        views = [thin(batch, keep, counts=counts)]
+        if keep < 1 and self.paired and len(batch.counts) > 1:
+            # another thinned view of the modalities that CLIP compares with one before them
+            later = replace(batch, counts=dict(islice(batch.counts.items(), 1, None)))
+            views.append(thin(later, keep, counts=counts))
+        experts = vae.experts(views, found)
         sampled = {
             key: torch.randperm(n, device=self.device)[: self.config.features_per_step]
             for key, n in n_features.items()
             if n > self.config.features_per_step
         }
-        one = replace(one, features=vae.features(sampled))
+        features = vae.features(sampled)
+
+        def elbo(chosen: Mapping[str, Tensor]) -> Tensor:  # of cells as these of their modalities tell them
+            latent = Latent(experts[0], product_of_experts(experts[0], chosen), features)
+            return self.elbo_of(batch, latent, sampled)
+
         if len(batch.counts) == 1:
-            return {"elbo": self.elbo_of(batch, one, sampled)}
+            return {"elbo": elbo(batch.observed)}
         if self.training:
             # one pass serves both: some cells are explained by all their modalities, the others by a part of them
-            share = self.config.part_share
-            chosen = some_or_all(batch.observed, share)
-            terms = {"elbo": self.elbo_of(batch, self.given(one, chosen), sampled)}
+            terms = {"elbo": elbo(some_or_all(batch.observed, self.config.part_share))}
         else:
-            part = self.given(one, part_of(batch.observed))
-            terms = {"elbo": self.elbo_of(batch, one, sampled), "cross": self.elbo_of(batch, part, sampled)}
-        two = one
-        if keep < 1 and self.paired:  # another thinned view of the modalities that CLIP compares with one before them
-            later = replace(batch, counts=dict(islice(batch.counts.items(), 1, None)))
-            two = vae.encode(thin(later, keep, counts=counts), found)
-        terms["clip"] = self.clip(batch, one, two)
+            terms = {"elbo": elbo(batch.observed), "cross": elbo(part_of(batch.observed))}
+        terms["clip"] = self.clip(batch, experts[0], experts[-1])
         if self.training and self.apart and self.alignment_weight() > 0:
-            terms["align"] = self.align(batch, one)
+            terms["align"] = self.align(batch, experts[0])
         return terms
-
-    def given(self, latent: Latent, chosen: Mapping[str, Tensor]) -> Latent:
-        """The latent state as some of the modalities tell it."""
-        return replace(latent, joint=product_of_experts(latent.per_modality, chosen))
 
     def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
         """Negative ELBO per cell."""
@@ -113,7 +113,7 @@ class IntegrationTask(pl.LightningModule):
         has_one = torch.stack([batch.observed[key] for key in lenders]).any(0)
         return self.weights.prior * torch.where(has_one, PRIOR_OF_LENDER, 1.0)
 
-    def clip(self, batch: Batch, one: Latent, two: Latent) -> Tensor:
+    def clip(self, batch: Batch, one: Mapping[str, Normal], two: Mapping[str, Normal]) -> Tensor:
         """Mean over all pairs of modalities, each pair on the cells that have both, within their experimental batch."""
         temperature = self.log_temperature.clamp(max=4.6)
         cells = self.compared(batch, one, two)
@@ -125,9 +125,9 @@ class IntegrationTask(pl.LightningModule):
             pairs.append(clip_loss(view_a, view_b, temperature, None if group is None else group[both]))
         return torch.stack(pairs).mean()
 
-    def compared(self, batch: Batch, *latents: Latent) -> Compared:
+    def compared(self, batch: Batch, *experts: Mapping[str, Normal]) -> Compared:
         """The cells that are each other's company; while training, those of all processes."""
-        cells = Compared.of(batch, *latents)
+        cells = Compared(batch.observed, batch.batch_index, experts)
         return cells.of_all() if self.training and self.world > 1 else cells
 
     def alignment_weight(self) -> float:
@@ -135,9 +135,9 @@ class IntegrationTask(pl.LightningModule):
         begun = (self.global_step / self.n_steps - ALIGN_FROM) / (ALIGN_FULLY - ALIGN_FROM)
         return self.weights.align * min(max(begun, 0.0), 1.0)
 
-    def align(self, batch: Batch, latent: Latent) -> Tensor:
+    def align(self, batch: Batch, experts: Mapping[str, Normal]) -> Tensor:
         """Mean over the pairs of modalities that are apart."""
-        cells = self.compared(batch, latent)
+        cells = self.compared(batch, experts)
         pairs = [[cells.told_by(m)[cells.observed[m]] for m in pair] for pair in self.apart]
         return torch.stack([mean_discrepancy(a, b) for a, b in pairs]).mean()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
+import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
+from scipy.stats import binom
 from torch import Tensor
 
-from multiome.nn.chance import chance
-from multiome.types import Batch, SparseRows
+from multiome.nn.chance import BITS, chance, random_bits
+from multiome.types import Batch, SparseRows, positions
 
 
 def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
@@ -37,23 +40,28 @@ def thin(batch: Batch, keep: float, *, counts: Mapping[str, bool]) -> Batch:
 
 
 FEW = 16
-"""Counts up to this are thinned one by one."""
+"""Counts up to this are thinned by a table of what may be left of them."""
 
 
 def thin_counts(rows: SparseRows, keep: float) -> SparseRows:
     """A binomial draw of every count; most counts are 1, where one chance is enough."""
     count = rows.values
     values = chance(count.shape, keep, device=count.device).to(count.dtype)
-    several = (count > 1).nonzero()[:, 0]
+    several = positions(count > 1)
     counts = count[several]
-    few = counts <= FEW
-    if not few.all():
-        values[several[~few]] = torch.binomial(counts[~few], torch.full_like(counts[~few], keep))
-        several, counts = several[few], counts[few]
-    # the first of each has had its chance above
-    place = several.repeat_interleave(counts.long() - 1)
-    values.index_add_(0, place, chance(place.shape, keep, device=count.device).to(count.dtype))
-    return rows.with_values(values)
+    row = (counts.long() - 1).clamp_max(FEW)
+    left = left_of(keep, count.device).take((row << BITS) + random_bits(len(row), device=count.device)).to(count.dtype)
+    many = positions(row == FEW)
+    left[many] = torch.binomial(counts[many], torch.full_like(counts[many], keep))
+    return rows.with_values(values.index_copy_(0, several, left))
+
+
+@cache
+def left_of(keep: float, device: torch.device) -> UInt8[Tensor, " case"]:
+    """What is left of 1, 2, ... ``FEW`` counts, for every number that `BITS` random bits may make; a last row is 0."""
+    edges = [binom.cdf(np.arange(n), n, keep) * (1 << BITS) for n in range(1, FEW + 1)]
+    left = [np.searchsorted(edge.round(), np.arange(1 << BITS), side="right") for edge in edges]
+    return torch.from_numpy(np.concatenate([*left, np.zeros(1 << BITS)]).astype(np.uint8)).to(device)
 
 
 def hide_features(

@@ -2,7 +2,7 @@
 
 import torch
 
-from multiome.likelihoods.rising import LARGE, log_rising
+from multiome.likelihoods.rising import LARGE, log_rising, rising_slope
 
 
 def test_equals_log_gammas_in_double_precision():
@@ -10,6 +10,13 @@ def test_equals_log_gammas_in_double_precision():
     steps = torch.tensor([0.0, 1.0, 2.0, 30.0, 5_000.0])
     expected = torch.lgamma(start.double() + steps.double()) - torch.lgamma(start.double())
     torch.testing.assert_close(log_rising(start, steps).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_slope_equals_digammas_in_double_precision():
+    start = torch.tensor([1e-3, 0.05, 1.0, LARGE - 0.01, LARGE + 0.01, 1e3, 1e6])[:, None]
+    steps = torch.tensor([1.0, 2.0, 30.0, 5_000.0])
+    expected = torch.digamma(start.double() + steps.double()) - torch.digamma(start.double())
+    torch.testing.assert_close(rising_slope(start, steps).double(), expected, rtol=1e-5, atol=0)
 
 
 def test_one_step_is_the_start_itself():

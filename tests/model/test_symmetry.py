@@ -11,6 +11,7 @@ import torch
 from pyro.infer import Trace_ELBO
 
 from multiome.data.query import read_query
+from multiome.train.views import hide_features, thin
 from multiome.types import Batch
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -96,6 +97,24 @@ def deleted(batch: Batch, key: str) -> Batch:
         exposure=rest(batch.exposure),
         coverage=rest(batch.coverage),
     )
+
+
+@torch.no_grad()
+def test_views_of_the_same_cells_do_not_matter_to_each_other(model, small):
+    """Several are encoded in one pass, a modality that some cells lack and a view that lacks one among them."""
+    vae = model._fitted.vae
+    _, cells = read_query(small.mdata, model.spec)
+    batch = cells.take(np.arange(len(cells)))
+    batch = replace(batch, observed={**batch.observed, "atac": torch.arange(len(batch)) % 3 > 0})
+    keep = {key: vae.channel(key).transform.thins for key in batch.counts}
+    found = hide_features({key: rows.n_features for key, rows in batch.counts.items()}, 0.2)
+    views = [batch, thin(deleted(batch, "rna"), 0.5, counts=keep)]
+    together, alone = vae.experts(views, found), [vae.experts([view], found)[0] for view in views]
+    assert [list(each) for each in together] == [list(batch.counts), [key for key in batch.counts if key != "rna"]]
+    for one, other in zip(together, alone, strict=True):
+        for key, q in one.items():
+            torch.testing.assert_close(q.loc, other[key].loc, **CLOSE)
+            torch.testing.assert_close(q.scale, other[key].scale, **CLOSE)
 
 
 @pytest.mark.parametrize("key", ["rna", "atac", "prot", "met"])

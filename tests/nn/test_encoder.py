@@ -25,29 +25,29 @@ def rows_of(x):
 
 def test_sparse_product(projection):
     expected = (torch.from_numpy(X) - projection.centre) @ projection.loadings
-    torch.testing.assert_close(projection(rows_of(X)), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(projection(rows_of(X), torch.ones(9, dtype=torch.bool)), projection(rows_of(X)))
+    torch.testing.assert_close(projection([rows_of(X)]), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(projection([rows_of(X)], torch.ones(9, dtype=torch.bool)), projection([rows_of(X)]))
 
 
 def test_empty_row_is_minus_the_centre(projection):
     expected = -projection.centre @ projection.loadings
-    torch.testing.assert_close(projection(rows_of(0 * X))[0], expected)
-    torch.testing.assert_close(projection(rows_of(X))[4], expected)
+    torch.testing.assert_close(projection([rows_of(0 * X)])[0], expected)
+    torch.testing.assert_close(projection([rows_of(X)])[4], expected)
 
 
 def test_missing_feature_contributes_nothing(projection):
     """Neither its values nor its centre: the result is that of a projection of the other features alone."""
     part = Projection(projection.loadings[FOUND], projection.centre[FOUND])
-    expected = part(rows_of(X[:, FOUND.numpy()]))
-    torch.testing.assert_close(projection(rows_of(X), FOUND), expected, rtol=1e-4, atol=1e-5)
+    expected = part([rows_of(X[:, FOUND.numpy()])])
+    torch.testing.assert_close(projection([rows_of(X)], FOUND), expected, rtol=1e-4, atol=1e-5)
     other = X.copy()
     other[:, 6:] = 1000
-    torch.testing.assert_close(projection(rows_of(other), FOUND), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(projection([rows_of(other)], FOUND), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_average_cell_projects_to_zero(projection):
     centre = projection.centre[None].numpy()
-    torch.testing.assert_close(projection(rows_of(centre)), torch.zeros(1, 4), rtol=0, atol=1e-5)
+    torch.testing.assert_close(projection([rows_of(centre)]), torch.zeros(1, 4), rtol=0, atol=1e-5)
 
 
 def test_loadings_are_fixed_and_saved(projection):

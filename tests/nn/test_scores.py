@@ -33,7 +33,7 @@ def test_of_poisson_counts_the_gradient_over_exposure_whatever_that_is(scores):
     h = torch.zeros(15, 4, requires_grad=True)
     likelihood(h @ EMBEDDING.T[None], exposure=exposure).log_prob(torch.from_numpy(X)).sum().backward()
     rows = rows_of(X)
-    found = scores(rows.with_values(rows.values / exposure[rows.rows, 0]), EMBEDDING)
+    found = scores([rows.with_values(rows.values / exposure[rows.rows, 0])], EMBEDDING)
     torch.testing.assert_close(found, SIZE * h.grad / exposure, rtol=1e-4, atol=1e-5)
 
 
@@ -42,31 +42,31 @@ def test_a_missing_feature_says_nothing(scores):
     part.average.copy_(scores.average[:6])
     other = X.copy()
     other[:, 6:] = 1000
-    expected = part(rows_of(X[:, :6]), EMBEDDING[:6])
-    torch.testing.assert_close(scores(rows_of(other), EMBEDDING, FOUND), expected)
+    expected = part([rows_of(X[:, :6])], EMBEDDING[:6])
+    torch.testing.assert_close(scores([rows_of(other)], EMBEDDING, FOUND), expected)
 
 
 def test_the_scale_follows_the_cells_that_were_measured(scores):
-    before = scores(rows_of(X), EMBEDDING) / SIZE
+    before = scores([rows_of(X)], EMBEDDING) / SIZE
     scores.train()
     present = before[np.flatnonzero(X.sum(1))]
-    scores(rows_of(X), EMBEDDING)
+    scores([rows_of(X)], EMBEDDING)
     expected = 1 + FOLLOW * (present.square().mean(0).sqrt() - 1)
     torch.testing.assert_close(scores.scale.data, expected)
-    scores(rows_of(0 * X), EMBEDDING)
+    scores([rows_of(0 * X)], EMBEDDING)
     torch.testing.assert_close(scores.scale.data, expected)
     for _ in range(200):
-        scores(rows_of(X), EMBEDDING)
-    size = scores(rows_of(X[X.sum(1) > 0]), EMBEDDING).square().mean(0).sqrt()
+        scores([rows_of(X)], EMBEDDING)
+    size = scores([rows_of(X[X.sum(1) > 0])], EMBEDDING).square().mean(0).sqrt()
     torch.testing.assert_close(size, torch.full((4,), SIZE), rtol=1e-3, atol=0)
 
 
 def test_the_scale_stands_still_after_training(scores):
-    scores(rows_of(X), EMBEDDING)
+    scores([rows_of(X)], EMBEDDING)
     assert (scores.scale == 1).all()
 
 
 def test_no_gradient_reaches_the_embeddings(scores):
     embedding = EMBEDDING.clone().requires_grad_()
-    assert not scores(rows_of(X), embedding).requires_grad
+    assert not scores([rows_of(X)], embedding).requires_grad
     assert not scores.scale.requires_grad

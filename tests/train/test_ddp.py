@@ -257,7 +257,8 @@ AS_SRUN = """
             batch = data.take(rows)
             latent = self.task.vae.encode(batch)
             if name != "elbo":
-                more = {"clip": (latent, latent), "align": (latent,)}[name]
+                experts = latent.per_modality
+                more = {"clip": (experts, experts), "align": (experts,)}[name]
                 return getattr(self.task, name)(batch, *more)
             q = latent.joint
             sure = replace(latent, joint=Normal(q.loc, 1e-9 * q.scale))  # no random numbers

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from multiome.train.callbacks import AverageWeights
+from multiome.train.callbacks import EVERY, AverageWeights
 
 
 class Counter(pl.LightningModule):
@@ -73,6 +73,16 @@ def test_a_score_that_is_nan_is_never_the_best(run):
 def test_without_held_out_cells_the_last_average_is_kept(run):
     assert kept(run(None)) == 6
     assert 0 < kept(run(None, decay=0.9)) < 6
+
+
+def test_the_average_takes_up_every_fourth_step_of_a_long_training(run):
+    """From step 100 on, with the decay of four steps: it lags behind a weight that rises by 1 each step as before."""
+    decay, n_epochs = 0.95, 400
+    weight = kept(run(None, decay=decay, n_epochs=n_epochs))
+    lag = EVERY / (1 - decay**EVERY) - EVERY  # of an average of every fourth step, where it was just taken up
+    assert n_epochs - weight == pytest.approx(lag, abs=0.05)
+    later = [kept(run(None, decay=decay, n_epochs=n_epochs + more)) for more in (EVERY - 1, EVERY)]
+    assert later == pytest.approx([weight, weight + EVERY], abs=0.05)
 
 
 def test_held_out_cells_are_scored_with_the_averaged_weights(run):
