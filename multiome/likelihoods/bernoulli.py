@@ -89,4 +89,4 @@ class Bernoulli(Likelihood):
         exposure: Float[Tensor, "cell 1"],
         features: Int[Tensor, " feature"] | None = None,
     ) -> TorchDistributionMixin:
-        return Presence(outputs[0] + pick(self.base, features) + exposure.log(), validate_args=False)
+        return Presence(outputs.squeeze(0) + pick(self.base, features) + exposure.log(), validate_args=False)

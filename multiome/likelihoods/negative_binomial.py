@@ -121,5 +121,5 @@ class NegativeBinomial(Likelihood):
         exposure: Float[Tensor, "cell 1"],
         features: Int[Tensor, " feature"] | None = None,
     ) -> TorchDistributionMixin:
-        log_mean = (outputs[0] + pick(self.base, features)).add_(exposure.log())
+        log_mean = (outputs.squeeze(0) + pick(self.base, features)).add_(exposure.log())
         return MeanDispersion(log_mean, pick(self.log_theta, features).exp(), validate_args=False)

@@ -80,4 +80,4 @@ class Poisson(Likelihood):
         exposure: Float[Tensor, "cell 1"],
         features: Int[Tensor, " feature"] | None = None,
     ) -> TorchDistributionMixin:
-        return LogRate((outputs[0] + pick(self.base, features)).add_(exposure.log()), validate_args=False)
+        return LogRate((outputs.squeeze(0) + pick(self.base, features)).add_(exposure.log()), validate_args=False)

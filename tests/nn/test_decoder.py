@@ -57,6 +57,11 @@ def test_head():
     torch.testing.assert_close(head(h), expected)
     some = torch.tensor([7, 2])
     torch.testing.assert_close(head(h, some), expected[:, :, some])
+    weight = torch.randn(2, 3, 2)
+    found, wanted = (
+        torch.autograd.grad((weight * x).sum(), head.embedding) for x in (head(h, some), expected[:, :, some])
+    )
+    torch.testing.assert_close(found, wanted)
 
 
 def test_shares_are_saved():
