@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 
-EVERY, FROM = 4, 100
-"""From so many steps on, the running average takes up every so many steps' weights: those between add next to nothing
-to it, and it takes as long as two thirds of the optimiser's own step."""
+EVERY, FROM, LONG = 4, 100, 0.9
+"""From so many steps on, a running average that decays no faster than this takes up every fourth step's weights: those
+between add next to nothing to it, and it takes as long as two thirds of the optimiser's own step."""
 
 
 class AverageWeights(pl.Callback):
@@ -48,7 +48,7 @@ class AverageWeights(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
         self.n_steps += 1
         decay = min(self.decay, self.n_steps / (self.n_steps + 10))
-        if self.n_steps > FROM:
+        if self.n_steps > FROM and decay >= LONG:
             if self.n_steps % EVERY:
                 return
             decay **= EVERY

@@ -83,6 +83,7 @@ def test_the_average_takes_up_every_fourth_step_of_a_long_training(run):
     assert n_epochs - weight == pytest.approx(lag, abs=0.05)
     later = [kept(run(None, decay=decay, n_epochs=n_epochs + more)) for more in (EVERY - 1, EVERY)]
     assert later == pytest.approx([weight, weight + EVERY], abs=0.05)
+    assert kept(run(None, decay=0.0, n_epochs=n_epochs + 1)) == n_epochs + 1  # without an average, the last weights
 
 
 def test_held_out_cells_are_scored_with_the_averaged_weights(run):
