@@ -142,6 +142,7 @@ def test_a_reference_that_cannot_train_a_method_is_mentioned(parts):
     assert set(found["method"]) == {"multiome"}
 
 
+@pytest.mark.filterwarnings("ignore:.*show what no similar training cell does")  # by two proteins: not the point here
 def test_too_few_shared_features_are_not_scored(parts):
     train, test, model = parts
     prot = test["prot"][np.asarray(test["prot"].X[:, :2].sum(1)).ravel() > 0]

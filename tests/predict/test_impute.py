@@ -76,18 +76,22 @@ def test_one_draw_has_no_spread(model, cells):
 def test_pit_is_uniform_for_data_drawn_from_the_model(model, small, target, scale):
     cells = small.mdata[small.truth.measured.all(axis=1).to_numpy()].copy()
     raw = "fraction" if target == "met" else "counts"
-    drawn = model.impute(cells, target, scale=raw, n_samples=1, seed=1)
+    drawn = model.impute(cells, target, scale=raw, n_samples=4, seed=1)
+    predicted = model.impute(cells, target, scale=scale, n_samples=100, seed=2)
     names = {"obs": drawn.obs[[]].copy(), "var": cells[target].var[[]].copy()}
-    if target == "met":
-        coverage = np.random.default_rng(0).poisson(2, drawn.mean.shape)
-        calls = np.random.default_rng(1).binomial(coverage, drawn.draws[0])
-        observed = ad.AnnData(sp.csr_matrix(calls), layers={"coverage": sp.csr_matrix(coverage)}, **names)
-    else:
-        observed = ad.AnnData(sp.csr_matrix(drawn.draws[0]), **names)
-    found = model.impute(cells, target, scale=scale, n_samples=100, seed=2).pit(observed)
-    values = found[np.isfinite(found)]
-    if target == "met":
-        np.testing.assert_array_equal(np.isnan(found), coverage == 0)
+    coverage = np.random.default_rng(0).poisson(2, drawn.mean.shape)
+    found = []
+    for i, draw in enumerate(drawn.draws):  # values of a cell depend on each other: the few cells are drawn anew
+        if target == "met":
+            calls = sp.csr_matrix(np.random.default_rng(1 + i).binomial(coverage, draw))
+            observed = ad.AnnData(calls, layers={"coverage": sp.csr_matrix(coverage)}, **names)
+        else:
+            observed = ad.AnnData(sp.csr_matrix(draw), **names)
+        found.append(predicted.pit(observed))
+        if target == "met":
+            np.testing.assert_array_equal(np.isnan(found[-1]), coverage == 0)
+    values = np.concatenate(found)
+    values = values[np.isfinite(values)]
     if scale == "log_cp10k":  # draws relate to the depth that the model expects, observed counts to their own total
         assert 0 <= values.min() <= values.max() <= 1
         return
