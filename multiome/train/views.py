@@ -44,9 +44,9 @@ FEW = 16
 
 
 def thin_counts(rows: SparseRows, keep: float) -> SparseRows:
-    """A binomial draw of every count; most counts are 1, where one chance is enough."""
+    """A binomial draw of every count; most counts are 1, where one chance is enough. A zero that is stored stays 0."""
     count = rows.values
-    values = chance(count.shape, keep, device=count.device).to(count.dtype)
+    values = torch.minimum(chance(count.shape, keep, device=count.device).to(count.dtype), count)
     several = positions(count > 1)
     counts = count[several]
     row = (counts.long() - 1).clamp_max(FEW)

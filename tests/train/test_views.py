@@ -53,6 +53,14 @@ def test_large_counts_are_thinned_alike():
     torch.testing.assert_close(left.var(0), sizes * 0.7 * 0.3, rtol=0.4, atol=0)
 
 
+def test_stored_zeros_stay_zeros():
+    sizes = torch.tensor([0.0, 1, 0, 3, 0, 40]).repeat(N_CELLS)
+    rows = SparseRows(torch.arange(N_CELLS + 1) * 6, torch.arange(6).repeat(N_CELLS), sizes, 6)
+    left = thin_counts(rows, 0.7).values
+    assert not left[sizes == 0].any()
+    assert left[sizes > 0].any()
+
+
 def test_the_exposure_shrinks_with_what_was_kept(batch):
     thinned = thin(batch, 0.5, counts=COUNTS)
     share = thinned.counts["rna"].sum() / batch.counts["rna"].sum().clamp_min(1)
