@@ -15,6 +15,7 @@ def keep_freed() -> bool:
 
     It would otherwise hand most of them back to the system, which empties every page that it gives, only to ask for
     the same again; and blocks of all sizes would come to lie between each other, so that fewer can be handed back.
+    It stays so until the process ends.
     """
     return bool(glibc("mallopt", MMAP_THRESHOLD, LARGEST) and glibc("mallopt", TRIM_THRESHOLD, MOST_KEPT))
 

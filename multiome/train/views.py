@@ -67,10 +67,14 @@ def left_of(keep: float, device: torch.device) -> UInt8[Tensor, " case"]:
 def hide_features(
     n_features: Mapping[str, int], share: float, *, device: torch.device | None = None
 ) -> dict[str, Bool[Tensor, " feature"]] | None:
-    """Which features the encoders see in one step; how many are hidden varies from none to twice ``share``."""
+    """Which features the encoders see in one step; how many are hidden varies from none to twice ``share``.
+
+    Of a ``share`` above a half, as far to either side of it as there are features.
+    """
     if share == 0:
         return None
-    hidden = float(torch.rand(())) * 2 * share
+    least, most = max(2 * share - 1, 0.0), min(2 * share, 1.0)
+    hidden = least + float(torch.rand(())) * (most - least)
     return {key: torch.rand(n, device=device) >= hidden for key, n in n_features.items()}
 
 

@@ -114,5 +114,6 @@ def test_every_strict_part_occurs():
 
 def test_hidden_features_are_a_share_of_all():
     assert hide_features({"rna": 50}, 0.0) is None
-    seen = torch.stack([hide_features({"rna": 200}, 0.2)["rna"] for _ in range(300)]).float()
-    assert float(1 - seen.mean()) == pytest.approx(0.2, abs=0.03)
+    for share in (0.2, 0.8):
+        seen = torch.stack([hide_features({"rna": 200}, share)["rna"] for _ in range(300)]).float()
+        assert float(1 - seen.mean()) == pytest.approx(share, abs=0.03)
