@@ -28,8 +28,5 @@ def centred_product(
         if found is not None:
             values = values * rows.among(found)
         totals.append(embedding_bag(rows.indices, matrix, rows.indptr[:-1], mode="sum", per_sample_weights=values))
-    if found is None or found.ndim == 1:  # once for all cells of all views
-        usual = (centre if found is None else centre * found) @ matrix
-    else:
-        usual = ((centre * found) @ matrix).repeat(len(views), 1)
-    return torch.cat(totals) - usual
+    usual = (centre if found is None else centre * found) @ matrix  # once for all views, mostly for all cells too
+    return torch.cat(totals) - (usual if usual.ndim == 1 else usual.repeat(len(views), 1))
