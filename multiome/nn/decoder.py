@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.autograd import Function
 
 from multiome.nn.mlp import ResidualMLP
 
@@ -63,25 +61,7 @@ class Head(nn.Module):
     ) -> Float[Tensor, "n_outputs cell feature"]:
         """Of some features, or all; with other embeddings of these features where they are given."""
         if embedding is None:
-            embedding = self.embedding if features is None else _Some.apply(self.embedding, features)
+            embedding = self.embedding if features is None else self.embedding.index_select(1, features)
         if len(embedding) == 1:  # a product with a stack of matrices is copied into place
             return (h @ embedding.squeeze(0).T)[None]
         return h @ embedding.mT
-
-
-class _Some(Function):
-    """The embeddings of some features, none of them twice.
-
-    The gradient of ``index_select`` fills a dense block twice, because there a row may have been taken more than once.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, embedding: Tensor, features: Tensor) -> Tensor:
-        ctx.save_for_backward(features)
-        ctx.shape = embedding.shape
-        return embedding.index_select(1, features)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (features,) = ctx.saved_tensors
-        return grads[0].new_zeros(ctx.shape).index_copy_(1, features, grads[0]), None

@@ -118,13 +118,16 @@ def best_factor(
     latent = vae.encode(batch)
     q = product_of_experts({k: expert for k, expert in latent.per_modality.items() if k != key}, batch.observed)
     noises = antithetic(N_DRAWS, vae.n_latent, torch.Generator().manual_seed(int(rng.integers(2**31))))
-    told = [vae.hidden(q.loc + q.scale * z.to(q.loc), batch) for z, _ in noises]
+    channel = vae.channel(key)
+    # a head is linear: outputs lie between those of the average and of a cell as trunk outputs do
+    centre = channel.head(average, features)
+    told = [channel.head(vae.hidden(q.loc + q.scale * z.to(q.loc), batch), features) for z, _ in noises]
     x, exposure = batch.counts[key].dense(features), vae.exposure(batch, key, features)
     known = batch.known(key, features)
 
     def surprise(factor: float) -> float:
-        shrunk = (torch.lerp(average, h, factor) for h in told)
-        each = [where_known(vae.channel(key).decode(h, exposure, features).log_prob(x), known) for h in shrunk]
+        shrunk = (channel.likelihood(centre.lerp(o, factor), exposure=exposure, features=features) for o in told)
+        each = [where_known(p.log_prob(x), known) for p in shrunk]
         told_so = float(torch.logsumexp(torch.stack(each), 0).sum(dtype=torch.float64))
         return ((1 - factor) / BELIEF) ** 2 / 2 - told_so
 

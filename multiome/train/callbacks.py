@@ -10,6 +10,8 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 
+from multiome.train.task import IntegrationTask
+
 EVERY, FROM, LONG = 4, 100, 0.9
 """From so many steps on, a running average that decays no faster than this takes up every fourth step's weights: those
 between add next to nothing to it, and it takes as long as two thirds of the optimiser's own step."""
@@ -103,8 +105,9 @@ class Together(pl.Callback):
         torch.manual_seed(self.seed)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        for buffer in task.buffers():  # of the weights, training itself takes care
-            dist.broadcast(buffer, 0)
+        assert isinstance(task, IntegrationTask)
+        for each in (*task.buffers(), *task.tables.values()):  # of other weights, training itself takes care
+            dist.broadcast(each.data, 0)
 
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
         followed = [p.data for p in task.parameters() if not p.requires_grad]  # what weights see in a minibatch

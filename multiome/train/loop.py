@@ -66,7 +66,9 @@ def train_here(
     n_paired = int((np.sum([each[rows] for each in observed.values()], axis=0) > 1).sum())
     apart = [] if vae.graph is None else apart_in(observed)
     n_steps = n_epochs * steps_per_epoch
-    task = IntegrationTask(vae, config, job.weights, n_paired=n_paired, apart=apart, n_steps=n_steps, world=share.world)
+    task = IntegrationTask(
+        vae, config, job.weights, n_paired=n_paired, apart=apart, n_steps=n_steps, world=share.world, seed=seed
+    )
     # what is kept has been aligned, and its neighbours add what they add at the end
     burn_in = int(ALIGN_FULLY * n_steps) if apart else BURN_IN
     average = AverageWeights(config.average, config.patience, monitor="val/total", burn_in=burn_in)

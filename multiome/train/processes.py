@@ -107,6 +107,14 @@ def of_all(x: Tensor) -> Tensor:
     return torch.stack(found).to(x.device)
 
 
+def mean_of_all(tensors: Sequence[Tensor]) -> None:
+    """Put in place of each tensor its mean over all processes."""
+    for sent in [dist.all_reduce(tensor, async_op=True) for tensor in tensors]:
+        sent.wait()
+    for tensor in tensors:
+        tensor.div_(dist.get_world_size())
+
+
 def any_of_all(told: bool) -> bool:  # noqa: FBT001
     """Whether it is true in any process; all of them ask in the same step."""
     flag = torch.tensor(float(told), device=meeting_place())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import combinations, islice
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.distributions import Normal
+from torch.nn.parallel import DistributedDataParallel
 
 from multiome.errors import TrainingDiverged
 from multiome.losses.alignment import mean_discrepancy
@@ -20,7 +23,8 @@ from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
 from multiome.train.compared import Compared
 from multiome.train.config import LossWeights, TrainConfig
-from multiome.train.processes import any_of_all, first_of_all
+from multiome.train.optimiser import SampledAdamW
+from multiome.train.processes import any_of_all, first_of_all, mean_of_all
 from multiome.train.views import hide_features, part_of, some_or_all, thin
 from multiome.types import Batch, Latent
 
@@ -39,8 +43,8 @@ SHARE_EVERY = 10
 class IntegrationTask(pl.LightningModule):
     """ELBO of all modalities, given all or a random part of them, and CLIP between them.
 
-    With several processes (``world``) each has minibatches of its own; while training, the losses that compare cells
-    with each other compare those of all processes.
+    With several processes (``world``) each has minibatches of its own; while training, they sample the same features,
+    and the losses that compare cells with each other compare those of all processes.
     """
 
     def __init__(
@@ -53,13 +57,17 @@ class IntegrationTask(pl.LightningModule):
         apart: Sequence[tuple[str, str]] = (),
         n_steps: int = 1,
         world: int = 1,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.apart, self.n_steps, self.world = apart, n_steps, world
+        self.apart, self.n_steps, self.world, self.seed = apart, n_steps, world, seed
         self.vae, self.config, self.weights = vae, config, weights
         self.paired, self.clip_weight = n_paired > 0, weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
         self.elbo = AnalyticELBO()
+        self.optimiser: SampledAdamW | None = None
+        names = [name for name, p in self.named_parameters() if any(p is table for table in self.tables.values())]
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
         self.noted: dict[str, tuple[Tensor | float, int]] = {}
 
     def losses(self, batch: Batch, *, keep: float, feature_dropout: float) -> dict[str, Tensor]:
@@ -74,12 +82,8 @@ class IntegrationTask(pl.LightningModule):
             later = replace(batch, counts=dict(islice(batch.counts.items(), 1, None)))
             views.append(thin(later, keep, counts=counts))
         experts = vae.experts(views, found)
-        sampled = {
-            key: torch.randperm(n, device=self.device)[: self.config.features_per_step]
-            for key, n in n_features.items()
-            if n > self.config.features_per_step
-        }
-        features = vae.features(sampled)
+        sampled = self.sampled(n_features)
+        features = self.features(sampled)
 
         def elbo(chosen: Mapping[str, Tensor]) -> Tensor:  # of cells as these of their modalities tell them
             latent = Latent(experts[0], product_of_experts(experts[0], chosen), features)
@@ -96,6 +100,32 @@ class IntegrationTask(pl.LightningModule):
         if self.training and self.apart and self.alignment_weight() > 0:
             terms["align"] = self.align(batch, experts[0])
         return terms
+
+    def sampled(self, n_features: Mapping[str, int]) -> dict[str, Tensor]:
+        """The features whose likelihood a step evaluates, for modalities that have more, in order."""
+        most = self.config.features_per_step
+        many = {key: n for key, n in n_features.items() if n > most}
+        chance = None
+        if self.training and self.world > 1:  # the same in all processes, which then exchange gradients of these alone
+            (seed,) = np.random.SeedSequence([self.seed, self.global_step]).generate_state(1)
+            chance = torch.Generator(self.device).manual_seed(int(seed))
+        orders = {key: torch.randperm(n, generator=chance, device=self.device) for key, n in many.items()}
+        return {key: order[:most].sort().values for key, order in orders.items()}
+
+    @cached_property
+    def tables(self) -> dict[str, nn.Parameter]:
+        """Embeddings of which a step trains those of the sampled features alone; a guidance graph asks for others."""
+        if self.vae.graph is not None:
+            return {}
+        channels = {key: self.vae.channel(key) for key in self.vae.keys}
+        most = self.config.features_per_step
+        return {key: each.head.embedding for key, each in channels.items() if each.likelihood.n_features > most}
+
+    def features(self, sampled: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Embeddings of the sampled features where they are not simply the decoders' own."""
+        if not self.training or self.optimiser is None or self.vae.graph is not None:
+            return self.vae.features(sampled)
+        return {key: self.optimiser.take(self.tables[key], features) for key, features in sampled.items()}
 
     def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
         """Negative ELBO per cell."""
@@ -157,11 +187,17 @@ class IntegrationTask(pl.LightningModule):
             self.vae.graph.loosen(self.global_step / self.n_steps)
         if batch_idx % SHARE_EVERY == 0:
             self.vae.share()
+        if self.optimiser is not None and self.trainer.is_last_batch:  # held-out cells are scored after it
+            self.optimiser.settle()
         losses = self.losses(batch, keep=self.config.thinning, feature_dropout=self.config.feature_dropout)
         total = self.total(losses)
         self.check_finite(total, batch, losses)
         self.note({**losses, "total": total}, len(batch))
         return total
+
+    def on_after_backward(self) -> None:
+        if self.world > 1 and self.optimiser is not None:  # of all other weights, Lightning's strategy takes care
+            mean_of_all([taken.gradient() for taken in self.optimiser.taken.values()])
 
     @torch.no_grad()
     def note(self, losses: Mapping[str, Tensor], n_cells: int) -> None:
@@ -215,12 +251,12 @@ class IntegrationTask(pl.LightningModule):
         )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimiser = torch.optim.AdamW(
-            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        self.optimiser = SampledAdamW(
+            self.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
         # a function, which has no state of its own that a checkpoint would have to hold
-        rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self.rate(step))  # noqa: PLW0108
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+        rate = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: self.rate(step))  # noqa: PLW0108
+        return {"optimizer": self.optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def rate(self, step: int) -> float:
         """Share of the peak learning rate: up over the first steps, then down in a line over all that are planned."""
