@@ -24,6 +24,8 @@ from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
 """Under which a file says which fit it is of."""
+FORM = 2
+"""Counted up where a state of training comes to hold something else: an earlier one is then of another fit."""
 
 
 def digest(cells: CellDataset, known: CellDataset, rows: np.ndarray, edges: FeatureEdges | None) -> str:
@@ -31,7 +33,7 @@ def digest(cells: CellDataset, known: CellDataset, rows: np.ndarray, edges: Feat
 
     ``known`` are the cells whose values are in memory: all, or some of many.
     """
-    told = hashlib.sha256(version("multiome").encode())
+    told = hashlib.sha256(f"{version('multiome')} {FORM}".encode())
 
     def add(*arrays: np.ndarray) -> None:
         for array in arrays:
