@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 
+from multiome.train.processes import mean_of_all
 from multiome.train.task import IntegrationTask
 
 EVERY, FROM, LONG = 4, 100, 0.9
@@ -110,13 +111,8 @@ class Together(pl.Callback):
             dist.broadcast(each.data, 0)
 
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
-        followed = [p.data for p in task.parameters() if not p.requires_grad]  # what weights see in a minibatch
-        if followed:
-            mean = torch.cat([value.ravel() for value in followed])
-            dist.all_reduce(mean)
-            mean /= trainer.world_size
-            for value, part in zip(followed, mean.split([value.numel() for value in followed]), strict=True):
-                value.copy_(part.view_as(value))
+        # no gradient moves these, but what weights see in a minibatch
+        mean_of_all([p.data for p in task.parameters() if not p.requires_grad])
 
 
 class History(pl.Callback):

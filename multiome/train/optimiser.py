@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 AGES = 512
-"""Steps over which what a row is owed is told apart; momentum from before then has decayed to nothing."""
+"""Steps after which all rows are given what they are owed, so that it need not be known of older ones."""
 
 
 class Taken(NamedTuple):
@@ -56,20 +56,26 @@ class SampledAdamW(torch.optim.AdamW):
     def step(self, closure: Any = None) -> Any:
         """One step of everything that has a gradient."""
         loss = super().step(closure)
-        for table, taken in self.taken.items():
-            grad, values = taken.values.grad, taken.values.detach()
-            if grad is not None:
-                self.move(self.state[table], taken._replace(values=values), grad)
-                self.put(table, taken._replace(values=values))
+        for table, leaf in self.taken.items():
+            if leaf.values.grad is not None:
+                taken, state = leaf._replace(values=leaf.values.detach()), self.state[table]
+                self.move(state, taken, leaf.values.grad)
+                self.put(table, taken)
+                if state["n"] % AGES == 0:
+                    self.settle_all(table)
         self.taken.clear()
         return loss
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Give all rows what they are owed."""
+        """Give all rows of all tables what they are owed."""
         for table, state in self.state.items():
             if "owed" in state:
-                self.put(table, self.now(table, torch.arange(table.shape[1], device=table.device)))
+                self.settle_all(table)
+
+    def settle_all(self, table: Tensor) -> None:
+        """Give all rows of a table what they are owed."""
+        self.put(table, self.now(table, torch.arange(table.shape[1], device=table.device)))
 
     @torch.no_grad()
     def now(self, table: Tensor, rows: Int[Tensor, " taken"]) -> Taken:
@@ -78,7 +84,7 @@ class SampledAdamW(torch.optim.AdamW):
         state = self.state[table] or self.begin(table)
         beta1, beta2 = group["betas"]
         age = state["n"] - state["at"].index_select(0, rows)
-        owed = state["owed"].take(age.long().clamp_max(AGES))
+        owed = state["owed"].take(age.long())
         kept = state["kept"] / state["kept_at"].index_select(0, rows)
         values, mean, square = (x.index_select(1, rows) for x in (table, state["exp_avg"], state["exp_avg_sq"]))
         values.mul_(kept[:, None]).addcdiv_(mean * owed[:, None], square.sqrt().add_(group["eps"]), value=-1)

@@ -123,7 +123,7 @@ class IntegrationTask(pl.LightningModule):
 
     def features(self, sampled: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Embeddings of the sampled features where they are not simply the decoders' own."""
-        if not self.training or self.optimiser is None or self.vae.graph is not None:
+        if not self.training or self.optimiser is None or not self.tables:
             return self.vae.features(sampled)
         return {key: self.optimiser.take(self.tables[key], features) for key, features in sampled.items()}
 
