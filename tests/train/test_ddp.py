@@ -283,7 +283,7 @@ AS_SRUN = """
     stored.MAX_IN_MEMORY = 50
     config = mo.ModelConfig(n_latent=4, n_hidden=8, n_features_latent=6)
     train = mo.TrainConfig(devices=1, num_nodes=2, max_epochs=3, batch_size=16, validation=0.1, accelerator="cpu",
-                           progress_bar=False, checkpoint=folder + "/run.ckpt")
+                           progress_bar=False, checkpoint=folder + "/run.ckpt", features_per_step=60)
     model = mo.fit(cells, config=config, train=train)
     model.save(f"{folder}/model-{rank}")
     np.save(f"{folder}/z-{rank}.npy", model.embed(cells))
