@@ -39,6 +39,11 @@ class Presence(TorchDistribution):
         return -torch.expm1(-self.rate)
 
     @property
+    def presence(self) -> Tensor:
+        """``P(x > 0)``."""
+        return self.mean
+
+    @property
     def variance(self) -> Tensor:
         return self.mean * (-self.rate).exp()
 

@@ -34,6 +34,11 @@ class LogRate(TorchDistribution):
     def variance(self) -> Tensor:
         return self.mean
 
+    @property
+    def presence(self) -> Tensor:
+        """``P(x > 0)``."""
+        return -torch.expm1(-self.mean)
+
     def expand(self, batch_shape: Any, _instance: Any = None) -> LogRate:
         return LogRate(self.log_rate.expand(batch_shape), validate_args=False)
 

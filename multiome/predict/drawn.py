@@ -76,7 +76,7 @@ def mention_unknown_spread(query: Query, wanted: Wanted) -> None:
     vague = query.fitted.vae.channel(query.target).likelihood.unknown_spread
     if vague is None or wanted.n_samples < 2:
         return
-    chosen = query.feature_index()
+    chosen = query.feature_index
     vague = vague if chosen is None else vague[chosen]
     if vague.any():
         warnings.warn(

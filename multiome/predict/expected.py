@@ -48,5 +48,5 @@ def of_one(query: Query, block: Block, noises: Sequence[tuple[torch.Tensor, floa
     for for_state, for_depth in noises:
         z = block.q.loc + block.q.scale * for_state.to(block.q.loc)
         p, total = query.decode(block, z, for_depth, scale)
-        mean += query.shown(expectation(p, scale, total), scale) / N_STATES
+        mean.add_(query.shown(expectation(p, scale, total), scale), alpha=1 / N_STATES)
     return mean.numpy()

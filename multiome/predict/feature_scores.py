@@ -46,12 +46,12 @@ def centred(values: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:
     """How often a cell with the feature has a higher probability than a cell without, were all of them true."""
-    p = np.sort(np.clip(probability, 1e-12, 1 - 1e-12), axis=0)
-    absent = np.cumsum(1 - p, axis=0)
-    won = (p * (absent - (1 - p) / 2)).sum(0)
-    # a cell is not compared with itself
-    itself = (p * (1 - p)).sum(0)
-    return (won - itself / 2) / np.maximum(p.sum(0) * (1 - p).sum(0) - itself, 1e-12)
+    p = np.sort(np.clip(probability.T, 1e-12, 1 - 1e-12), axis=1)  # a feature's cells beside each other: faster
+    n, total, squares = p.shape[1], p.sum(1), np.einsum("fc,fc->f", p, p)
+    absent = np.cumsum(1 - p, axis=1)
+    itself = total - squares  # a cell is not compared with itself
+    won = np.einsum("fc,fc->f", p, absent) - itself
+    return won / np.maximum(total * (n - total) - itself, 1e-12)
 
 
 def auroc_error(seen: np.ndarray) -> Float[np.ndarray, " feature"]:

@@ -63,7 +63,7 @@ def expectation(p: Any, scale: str, total: Tensor) -> Tensor:
             logged = p.expected_log1p(torch.ones_like(total))
             return logged - logged.mean(-1, keepdim=True)
         case "probability":
-            return -torch.expm1(p.log_prob(torch.zeros_like(p.mean)))
+            return p.presence
         case "foreground":
             return p.foreground
         case "background_removed":

@@ -80,6 +80,7 @@ class Query:
         """The same of some of the features."""
         return replace(self, features=features)
 
+    @cached_property
     def feature_index(self) -> Tensor | None:
         """The wanted features in the model's order, None if they are all of them."""
         every = pd.Index(self.fitted.spec.modalities[self.target].features)
@@ -126,7 +127,7 @@ class Query:
         """
         exposure = block.exposure(noise)
         total = exposure * self.fitted.spec.modalities[self.target].median_depth
-        features = None if scale in WHOLE_CELL else self.feature_index()
+        features = None if scale in WHOLE_CELL else self.feature_index
         if self.fitted.spec.modalities[self.target].coverage_layer is not None:
             exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
         wanted = self.at(block.batch, z, exposure, features, block.centre, borrowed=block.borrowed)
@@ -149,7 +150,7 @@ class Query:
         precision = self.precision
         if precision is None or self.measured_in is not None:
             return p
-        features = None if scale in WHOLE_CELL else self.feature_index()
+        features = None if scale in WHOLE_CELL else self.feature_index
         factor = precision if features is None else precision[features]
         return self.fitted.vae.channel(self.target).likelihood.dispersed(p, factor)
 
@@ -201,7 +202,7 @@ class Query:
 
     def shown(self, values: Tensor, scale: str) -> Tensor:
         """The wanted features of what `decode` covered."""
-        features = self.feature_index() if scale in WHOLE_CELL else None
+        features = self.feature_index if scale in WHOLE_CELL else None
         return (values if features is None else values[:, features]).cpu()
 
     def log_depth(self, index: np.ndarray, q: Normal, predicted_in: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
