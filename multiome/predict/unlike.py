@@ -64,15 +64,20 @@ def learn_usual(fitted: Fitted, cells: CellDataset, held_out: np.ndarray, *, see
     distances = {held: usual_distance(fitted, those) for held, those in sets.items()}
     usual = Usual({key: standards[key] for key in keys}, distances, correlation, np.inf)
     usual = replace(usual, threshold=exceeded(fitted, usual, some))
-    parts = {
-        part(key, held): usual_part(fitted, those, key, weight=standards[key].weight)
+    fewer = {
+        held: those
         for held, those in sets.items()
         if len(those) < len(some) or len(those.matrices) < len(some.matrices)  # else the same
+    }
+    parts = {
+        part(key, held): usual_part(fitted, those, key, weight=standards[key].weight)
+        for held, those in fewer.items()
         for key in keys
         if key in those.matrices
     }
     usual = replace(usual, parts=parts)
-    return replace(usual, thresholds={held: exceeded(fitted, usual, those) for held, those in sets.items()})
+    thresholds = {held: exceeded(fitted, usual, fewer[held]) if held in fewer else usual.threshold for held in sets}
+    return replace(usual, thresholds=thresholds)
 
 
 def cells_by_set(fitted: Fitted, cells: CellDataset) -> dict[str, CellDataset]:
