@@ -34,7 +34,6 @@ from multiome.predict.fitted import Fitted
 from multiome.predict.impute import impute
 from multiome.predict.learn import learn_together
 from multiome.predict.links import Links
-from multiome.predict.models import Plan, fitted_models
 from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
@@ -42,7 +41,6 @@ from multiome.train.config import USUALLY_AVERAGED, LossWeights, TrainConfig
 from multiome.train.heap import give_back, keep_freed
 from multiome.train.job import Job
 from multiome.train.processes import is_first
-from multiome.train.resume import begun, checkpoint_of, digest, fingerprint, mark_of
 
 
 def fit(
@@ -98,6 +96,10 @@ def fit(
     TrainingDiverged
         If a loss becomes NaN or infinite; it says which, and through which modality.
     """
+    # what trains takes seconds to import, for which nobody waits who only predicts
+    from multiome.predict.models import Plan, fitted_models
+    from multiome.train.resume import begun, checkpoint_of, digest, fingerprint, mark_of
+
     config = given_or_default("config", config, ModelConfig)
     train = given_or_default("train", train, TrainConfig)
     loss = given_or_default("loss", loss, LossWeights)

@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import igraph as ig
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -46,6 +45,8 @@ def clusters(
     ----------
     Traag, Waltman and van Eck, "From Louvain to Leiden", Scientific Reports 2019.
     """
+    import igraph as ig  # only here: it imports matplotlib, for which `import multiome` would wait
+
     x = as_embedding("z", z)
     _, truth = np.unique(as_labels("labels", labels, len(x)), return_inverse=True)
     if len(x) < 3:
@@ -89,6 +90,8 @@ class _LegacyRandom:
 @contextmanager
 def _seeded_igraph(seed: int) -> Iterator[None]:
     """Igraph has one generator for the process; give it back afterwards."""
+    import igraph as ig
+
     ig.set_random_number_generator(_LegacyRandom(seed))
     try:
         yield

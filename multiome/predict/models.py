@@ -22,21 +22,16 @@ from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
 from multiome.predict.fitted import Fitted
 from multiome.predict.learn import learn_alone
-from multiome.predict.scale import SCALES
 from multiome.train.begin import begin
 from multiome.train.interrupt import StopOnInterrupt, mention_end, mention_interrupted
 from multiome.train.job import Job, Trained
 from multiome.train.loop import train
-from multiome.train.registered import watch
 from multiome.train.side_by_side import NotHere, side_by_side
 
 STEPS_THAT_PAY = 400
 """Of a model, from which on processes are worth the seconds that they take to start."""
 MOST_HANDED_OVER = 2 * 1024**3
 """Bytes of cells that are written to the folder of temporary files without being asked."""
-
-
-watch("scales", SCALES)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from multiome.data.panels import filled
 from multiome.errors import unknown
 from multiome.metrics.validation import Matrix, dense
+from multiome.train.registered import watch
 
 SCALES: dict[str, tuple[str, ...]] = {
     "rna": ("counts", "log_cp10k"),
@@ -21,6 +22,7 @@ SCALES: dict[str, tuple[str, ...]] = {
     "methylation": ("fraction",),
 }
 """What each kind of modality can be predicted on; the first is the default."""
+watch("scales", SCALES)
 CONTINUOUS = ("values",)
 """The one scale of a modality with a normal likelihood: as it was given."""
 
