@@ -107,7 +107,7 @@ class Together(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, IntegrationTask)
-        for each in (*task.buffers(), *task.tables.values()):  # of other weights, training itself takes care
+        for each in (*task.buffers(), *task.sampling.tables.values()):  # of other weights, training itself takes care
             dist.broadcast(each.data, 0)
 
     def on_train_batch_end(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from itertools import combinations, islice
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
@@ -25,6 +23,7 @@ from multiome.train.compared import Compared
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.optimiser import SampledAdamW
 from multiome.train.processes import any_of_all, first_of_all, mean_of_all
+from multiome.train.sampling import Sampling
 from multiome.train.views import hide_features, part_of, some_or_all, thin
 from multiome.types import Batch, Latent
 
@@ -60,13 +59,15 @@ class IntegrationTask(pl.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.apart, self.n_steps, self.world, self.seed = apart, n_steps, world, seed
+        self.apart, self.n_steps, self.world = apart, n_steps, world
         self.vae, self.config, self.weights = vae, config, weights
         self.paired, self.clip_weight = n_paired > 0, weights.clip_among(n_paired)
         self.log_temperature = nn.Parameter(torch.tensor(2.0))
         self.elbo = AnalyticELBO()
+        self.sampling = Sampling(vae, config.features_per_step, seed=seed if world > 1 else None)
         self.optimiser: SampledAdamW | None = None
-        names = [name for name, p in self.named_parameters() if any(p is table for table in self.tables.values())]
+        tables = self.sampling.tables.values()
+        names = [name for name, p in self.named_parameters() if any(p is table for table in tables)]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
         self.noted: dict[str, tuple[Tensor | float, int]] = {}
 
@@ -82,8 +83,10 @@ class IntegrationTask(pl.LightningModule):
             later = replace(batch, counts=dict(islice(batch.counts.items(), 1, None)))
             views.append(thin(later, keep, counts=counts))
         experts = vae.experts(views, found)
-        sampled = self.sampled(n_features)
-        features = self.features(sampled)
+        sampled = self.sampling.drawn(n_features, step=self.global_step if self.training else None, device=self.device)
+        # of embeddings, a step trains those of the sampled features alone
+        optimiser = self.optimiser if self.training and self.sampling.tables else None
+        features = vae.features(sampled) if optimiser is None else self.sampling.taken(optimiser, sampled)
 
         def elbo(chosen: Mapping[str, Tensor]) -> Tensor:  # of cells as these of their modalities tell them
             latent = Latent(experts[0], product_of_experts(experts[0], chosen), features)
@@ -100,32 +103,6 @@ class IntegrationTask(pl.LightningModule):
         if self.training and self.apart and self.alignment_weight() > 0:
             terms["align"] = self.align(batch, experts[0])
         return terms
-
-    def sampled(self, n_features: Mapping[str, int]) -> dict[str, Tensor]:
-        """The features whose likelihood a step evaluates, for modalities that have more, in order."""
-        most = self.config.features_per_step
-        many = {key: n for key, n in n_features.items() if n > most}
-        chance = None
-        if self.training and self.world > 1:  # the same in all processes, which then exchange gradients of these alone
-            (seed,) = np.random.SeedSequence([self.seed, self.global_step]).generate_state(1)
-            chance = torch.Generator(self.device).manual_seed(int(seed))
-        orders = {key: torch.randperm(n, generator=chance, device=self.device) for key, n in many.items()}
-        return {key: order[:most].sort().values for key, order in orders.items()}
-
-    @cached_property
-    def tables(self) -> dict[str, nn.Parameter]:
-        """Embeddings of which a step trains those of the sampled features alone; a guidance graph asks for others."""
-        if self.vae.graph is not None:
-            return {}
-        channels = {key: self.vae.channel(key) for key in self.vae.keys}
-        most = self.config.features_per_step
-        return {key: each.head.embedding for key, each in channels.items() if each.likelihood.n_features > most}
-
-    def features(self, sampled: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Embeddings of the sampled features where they are not simply the decoders' own."""
-        if not self.training or self.optimiser is None or not self.tables:
-            return self.vae.features(sampled)
-        return {key: self.optimiser.take(self.tables[key], features) for key, features in sampled.items()}
 
     def elbo_of(self, batch: Batch, latent: Latent, sampled: Mapping[str, Tensor]) -> Tensor:
         """Negative ELBO per cell."""
