@@ -1,8 +1,9 @@
-"""Memory and speed with the number of cells: ``python -m tests.benchmarks.scale`` prints a table.
+"""Memory and speed with the number of cells: ``python -m tests.benchmarks.scale``.
 
-Cells are simulated in blocks and written to disk; each measurement is a process of its own. With ``--processes`` the
-speed of one process with as many threads as there are cores, of one with one thread, and of one per core that train
-together with one thread each. With ``--translate`` RNA to so many peaks, into Zarr, by a model of 50,000 cells.
+Cells are simulated in blocks and written to disk; each measurement is a process of its own, and prints a line of JSON
+when it has ended, which takes ten minutes for a million cells. With ``--processes`` the speed of one process with as
+many threads as there are cores, of one with one thread, and of one per core that train together with one thread each.
+With ``--translate`` RNA to so many peaks, into Zarr, by a model of 50,000 cells.
 """
 
 from __future__ import annotations
@@ -140,8 +141,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not path.exists():
             simulate(path, n_cells, compression=given.compression)
         more = ["--in-memory"] * given.in_memory + ["--processes"] * given.processes
-        for name in ("translate", "limit"):
-            more += [f"--{name}={getattr(given, name)}"] if getattr(given, name) else []
+        for option in ("translate", "limit"):
+            more += [f"--{option}={getattr(given, option)}"] if getattr(given, option) else []
         if given.translate and not MODEL.exists():
             few = FOLDER / f"{CELLS[0]}.h5mu"
             if not few.exists():
@@ -149,7 +150,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             fit_model(few)
         cores = os.cpu_count() or 1
         for devices, threads in ((1, cores), (1, 1), (cores, 1)) if given.processes else ((1, None),):
-            print(path.name, one(path, *more, devices=devices, threads=threads), flush=True)
+            name = path.name + " in memory" * given.in_memory
+            print(name, one(path, *more, devices=devices, threads=threads), flush=True)
 
 
 def one(path: Path, *more: str, devices: int, threads: int | None) -> str:
