@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import anndata as ad
@@ -41,11 +42,18 @@ class Shown:
     has_panels: bool = False
     """Whether NaN says what a cell was not measured in; it is taken out."""
 
+    @cached_property
+    def is_all(self) -> bool:
+        """Whether all columns are used, in the same order."""
+        return len(self.place) == self.n_columns and bool((self.place == np.arange(self.n_columns)).all())
+
     def of(self, x: sp.csr_matrix, coverage: sp.csr_matrix | None) -> sp.csr_matrix:
         """Some rows as the model sees them; methylated calls on the entries of all calls, the ``coverage``."""
         if self.has_panels:
             x.data[np.isnan(x.data)] = 0
-        x = placed(without_zeros(x), self.place, self.n_columns)
+        x = without_zeros(x)
+        if not self.is_all:
+            x = placed(x, self.place, self.n_columns)
         if coverage is not None:
             x = on_entries(without_uncovered(x, coverage), coverage)
         if self.halved:
@@ -171,11 +179,11 @@ class StoredRows:
 
 def placed(x: sp.csr_matrix, place: Int[np.ndarray, " stored"], n_columns: int) -> sp.csr_matrix:
     """The columns that are used, at their new places."""
-    column = place[x.indices]
-    kept = column >= 0
-    if kept.all():
+    column = place.astype(x.indices.dtype, copy=False)[x.indices]
+    if column.min(initial=0) >= 0:
         x = sp.csr_matrix((x.data, column, x.indptr), shape=(x.shape[0], n_columns))
     else:
+        kept = column >= 0
         before = np.concatenate([[0], np.cumsum(kept)])
         x = sp.csr_matrix((x.data[kept], column[kept], before[x.indptr]), shape=(x.shape[0], n_columns))
     x.sort_indices()

@@ -45,7 +45,7 @@ def clusters(
     ----------
     Traag, Waltman and van Eck, "From Louvain to Leiden", Scientific Reports 2019.
     """
-    import igraph as ig  # only here: it imports matplotlib, for which `import multiome` would wait
+    import igraph as ig  # only here: for what it imports, `import multiome` would wait
 
     x = as_embedding("z", z)
     _, truth = np.unique(as_labels("labels", labels, len(x)), return_inverse=True)

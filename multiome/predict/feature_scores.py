@@ -46,7 +46,7 @@ def centred(values: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.ndarray, " feature"]:
     """How often a cell with the feature has a higher probability than a cell without, were all of them true."""
-    p = np.sort(np.clip(probability.T, 1e-12, 1 - 1e-12), axis=1)  # a feature's cells beside each other: faster
+    p = np.sort(np.clip(probability.T, 1e-12, 1 - 1e-12), axis=1)
     n, total, squares = p.shape[1], p.sum(1), np.einsum("fc,fc->f", p, p)
     absent = np.cumsum(1 - p, axis=1)
     itself = total - squares  # a cell is not compared with itself

@@ -33,12 +33,14 @@ def all_residuals(
     for index in blocks(cells, compared_at_once(cells)):
         batch = cells.take(index).to(fitted.device)
         parts.append(residuals(fitted, cells, batch, posterior(fitted, cells, batch), key, other=other))
-    value, known = (torch.cat(each) for each in list(zip(*parts, strict=True))[:2])
     if square is None:
-        usual = (value.sum(0) / known.sum(0).clamp_min(1)).clamp_min(1e-4)
+        total = torch.stack([value.sum(0) for value, _, _ in parts]).sum(0)
+        n = torch.stack([known.float().sum(0) for _, known, _ in parts]).sum(0)
+        usual = (total / n.clamp_min(1)).clamp_min(1e-4)
     else:
         usual = torch.from_numpy(square).float()
-    return usual.double().numpy(), log_ratio(value, known, usual), np.concatenate([depth for _, _, depth in parts])
+    ratio = np.concatenate([log_ratio(value, known, usual) for value, known, _ in parts])
+    return usual.double().numpy(), ratio, np.concatenate([depth for _, _, depth in parts])
 
 
 def compared_at_once(cells: CellDataset) -> int:
@@ -47,27 +49,27 @@ def compared_at_once(cells: CellDataset) -> int:
 
 
 def log_ratio(
-    value: Float[Tensor, "cell feature"], known: Float[Tensor, "cell feature"], usual: Float[Tensor, " feature"]
+    value: Float[Tensor, "cell feature"], known: Bool[Tensor, "cell feature"], usual: Float[Tensor, " feature"]
 ) -> Float[np.ndarray, " cell"]:
     """Log of each cell's squared residuals over what is usual of the features that it was measured in."""
-    return (value.sum(1) / (known @ usual).clamp_min(1e-9)).clamp_min(1e-6).log().double().numpy()
+    return (value.sum(1) / (known.float() @ usual).clamp_min(1e-9)).clamp_min(1e-6).log().double().numpy()
 
 
 def residuals(
     fitted: Fitted, cells: CellDataset, batch: Batch, q: Normal, key: str, *, other: bool = False
-) -> tuple[Float[Tensor, "cell feature"], Float[Tensor, "cell feature"], Float[np.ndarray, " cell"]]:
-    """Clipped squared residuals, 0 where nothing was measured, 1 where something was, and each cell's log depth.
+) -> tuple[Float[Tensor, "cell feature"], Bool[Tensor, "cell feature"], Float[np.ndarray, " cell"]]:
+    """Clipped squared residuals, 0 where nothing was measured, where something was, and each cell's log depth.
 
-    Not Booleans, of which torch takes sums ten times as slowly.
+    Of Booleans torch takes sums ten times as slowly as of numbers.
     """
     value, known = squared(fitted, batch, q, key, other=other)
     there = torch.from_numpy(cells.matrices[key].found) & batch.observed[key].cpu()[:, None]
     known = there if known is None else known & there
     depth = np.zeros(len(batch))
     if fitted.spec.modalities[key].has_depth:
-        recorded = known.sum(1).double().numpy() if key in batch.coverage else total_of(fitted, batch, key)
+        recorded = known.float().sum(1).double().numpy() if key in batch.coverage else total_of(fitted, batch, key)
         depth = np.log(np.maximum(recorded, 1))
-    return torch.where(known, value, 0.0), known.float(), depth
+    return torch.where(known, value, 0.0), known, depth
 
 
 def squared(

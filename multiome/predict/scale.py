@@ -65,7 +65,7 @@ def expectation(p: Any, scale: str, total: Tensor) -> Tensor:
             logged = p.expected_log1p(torch.ones_like(total))
             return logged - logged.mean(-1, keepdim=True)
         case "probability":
-            return p.presence
+            return presence(p)
         case "foreground":
             return p.foreground
         case "background_removed":
@@ -74,6 +74,12 @@ def expectation(p: Any, scale: str, total: Tensor) -> Tensor:
             return p.fraction
         case _:
             return p.mean
+
+
+def presence(p: Any) -> Tensor:
+    """``P(x > 0)``; a likelihood need not say it, but saves work where it does."""
+    told = getattr(p, "presence", None)
+    return -torch.expm1(p.log_prob(torch.zeros_like(p.mean))) if told is None else told
 
 
 def draw(p: Any, scale: str, total: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from multiome.types import Batch
 MIN_CELLS, MAX_CELLS = 20, 500
 """Held-out cells looked at; below the least, predictions are left as they are."""
 MAX_FEATURES = 1_000
-"""Features looked at: of SNARE-seq, more or other ones move the factor less than other held-out cells do."""
+"""Features looked at; with more, the factor of SNARE-seq scatters as much from draw to draw of cells and features."""
 N_DRAWS = 8
 """Latent states averaged over per held-out cell."""
 BELIEF = 0.1

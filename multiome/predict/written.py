@@ -59,6 +59,8 @@ def check_written(
         raise MultiomeError(f"`out` must be named .h5ad or .zarr, got {str(out)!r}.")
     if path.exists() and any(path.samefile(file) for file in files_of(data) if file.exists()):
         raise MultiomeError(f"`out` is {str(out)!r}, where the data lie; they would be lost. Choose another name.")
+    if any(path.resolve() in file.resolve().parents for file in files_of(data)):
+        raise MultiomeError(f"`out` is {str(out)!r}, in which the data lie; they would be lost. Choose another name.")
     inside = [file for file in files_of(data) if file.is_dir() and file.resolve() in path.resolve().parents]
     if inside:
         raise MultiomeError(f"`out` is {str(out)!r}, inside of the data ({str(inside[0])!r}). Choose another place.")

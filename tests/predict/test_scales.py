@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName
+from multiome.likelihoods.negative_binomial import MeanDispersion
 from multiome.likelihoods.poisson import LogRate
 from multiome.predict.scale import draw, expectation
 
@@ -20,6 +21,12 @@ def test_probability_is_that_of_at_least_one_count():
     rate = torch.tensor([[0.01, 0.5, 3.0]])
     found = expectation(LogRate(rate.log()), "probability", torch.ones(1, 1))
     torch.testing.assert_close(found, 1 - torch.exp(-rate))
+
+
+def test_probability_of_a_likelihood_that_does_not_say_it():
+    mean, theta = torch.tensor([[0.01, 0.5, 3.0]]), torch.tensor([0.5, 2.0, 9.0])
+    found = expectation(MeanDispersion(mean.log(), theta), "probability", torch.ones(1, 1))
+    torch.testing.assert_close(found, 1 - (theta / (theta + mean)) ** theta)
 
 
 @pytest.mark.parametrize(("source", "target", "scale"), SCALES)

@@ -247,6 +247,14 @@ def test_not_inside_of_the_data(model, small, tmp_path):
         model.translate(tmp_path / "rna.zarr", source="rna", target="prot", out=tmp_path / "rna.zarr" / "x.zarr")
 
 
+def test_not_in_place_of_what_the_data_lie_in(model, small, tmp_path):
+    small.mdata.write_zarr(tmp_path / "cells.zarr")
+    rna = tmp_path / "cells.zarr" / "mod" / "rna"
+    with pytest.raises(MultiomeError, match="in which the data lie"):
+        model.translate(rna, source="rna", target="prot", out=tmp_path / "cells.zarr", overwrite=True)
+    assert (rna / "X").is_dir()
+
+
 def test_a_name_through_a_folder_that_is_not_there(model, small, tmp_path):
     found = model.translate(small.mdata["rna"], source="rna", target="prot", out=tmp_path / "absent" / ".." / "x.zarr")
     assert found.shape == read(tmp_path / "x.zarr").shape
