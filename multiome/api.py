@@ -124,11 +124,12 @@ def fit(
         mark = fingerprint(spec.to_json(), *settings, seed, digest(cells, known, rows, edges))
     n_models = train.n_averaged(int((observed[rows].sum(1) > 1).sum()))
     files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(n_models)]
-    for file in files:
-        begun(file, mark)
+    marks = [f"{mark} {one}" for one in range(n_models)]
+    for file, own in zip(files, marks, strict=False):
+        begun(file, own)
     jobs = [
-        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, files[one] if files else None, mark)
-        for one in range(n_models)
+        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, files[one] if files else None, own)
+        for one, own in enumerate(marks)
     ]
     plans = [Plan(spec, config, edges, job, known_rows, seed) for job in jobs]
     models = fitted_models(plans)

@@ -177,6 +177,16 @@ def test_a_state_of_another_fit(cells, killed, tmp_path, other):
     assert (tmp_path / "run.ckpt").read_bytes() == before
 
 
+def test_a_state_of_another_model_of_the_same_fit(cells, killed, tmp_path):
+    """Else both would be the same model, averaged as if they were two."""
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(KilledError):
+        mo.fit(cells, config=CONFIG, train=train(n_models=2, checkpoint=path, side_by_side=False))
+    path.rename(tmp_path / "run.ckpt.1")
+    with pytest.raises(MultiomeError, match=r"run\.ckpt\.1' is of another fit"):
+        mo.fit(cells, config=CONFIG, train=train(n_models=2, checkpoint=path, side_by_side=False))
+
+
 def test_something_else(cells, tmp_path):
     (tmp_path / "notes.txt").write_text("dear diary")
     with pytest.raises(MultiomeError, match=r"notes\.txt' exists and is no state of training"):
