@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from typing import Literal, overload
 
 import anndata as ad
@@ -16,11 +15,12 @@ from jaxtyping import Float
 from multiome.data.build import prepare
 from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
-from multiome.data.opened import Data
+from multiome.data.opened import Data, files_of
 from multiome.data.some_cells import MAX_HELD_OUT, RUN, in_memory
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
 from multiome.errors import MultiomeError, check_seed, given_or_default
+from multiome.files import check_apart
 from multiome.graph.guidance import GuidanceGraph
 from multiome.modalities.base import Modality
 from multiome.model.config import ModelConfig
@@ -98,13 +98,14 @@ def fit(
     """
     # what trains takes seconds to import, for which nobody waits who only predicts
     from multiome.predict.models import Plan, fitted_models
-    from multiome.train.resume import begun, checkpoint_of, digest, fingerprint, mark_of
+    from multiome.train.resume import begun, checkpoint_of, digest, digest_of_edges, mark, mark_of
 
     config = given_or_default("config", config, ModelConfig)
     train = given_or_default("train", train, TrainConfig)
     loss = given_or_default("loss", loss, LossWeights)
     train.check_device()
     if train.checkpoint is not None:
+        check_apart(train.checkpoint, files_of(mdata), name="checkpoint")
         for one in range(train.n_models or USUALLY_AVERAGED):
             mark_of(checkpoint_of(train.checkpoint, one))
     seed = check_seed(seed)
@@ -118,18 +119,18 @@ def fit(
     near = {"run": RUN, "most": MAX_HELD_OUT} if cells.on_disk else {}
     rows, held_out = split(observed, validation=train.validation, seed=seed, **near)
     known, known_rows, checks = in_memory(cells, rows, held_out, seed=seed)
-    settings = [asdict(each) for each in (config, replace(train, checkpoint=None, progress_bar=True), loss)]
-    mark = ""
+    own: dict[str, str] = {}
     if train.checkpoint is not None:
-        mark = fingerprint(spec.to_json(), *settings, seed, digest(cells, known, rows, edges))
+        told = {"values": digest(cells, known, rows), "graph": digest_of_edges(edges)}
+        own = mark(spec, config, train, loss, seed=seed, **told)
     n_models = train.n_averaged(int((observed[rows].sum(1) > 1).sum()))
     files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(n_models)]
-    marks = [f"{mark} {one}" for one in range(n_models)]
-    for file, own in zip(files, marks, strict=False):
-        begun(file, own)
+    marks = [own | {"number of the model": str(one)} for one in range(n_models)]
+    for file, each in zip(files, marks, strict=False):
+        begun(file, each)
     jobs = [
-        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, files[one] if files else None, own)
-        for one, own in enumerate(marks)
+        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, files[one] if files else None, each)
+        for one, each in enumerate(marks)
     ]
     plans = [Plan(spec, config, edges, job, known_rows, seed) for job in jobs]
     models = fitted_models(plans)

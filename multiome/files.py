@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,6 +67,25 @@ def check_output(
         raise FileNotFoundError(f"The folder {folder} does not exist; make it first.")
     check_writable(folder)
     return target
+
+
+def check_apart(path: str | os.PathLike, files: Iterable[Path], *, name: str) -> None:
+    """A path that an argument of this ``name`` gives is none of the files, and lies in none, nor they in it.
+
+    Raises
+    ------
+    MultiomeError
+        If it does: what lies there would be lost.
+    """
+    target, given = Path(path).resolve(), f"`{name}` is {os.fspath(path)!r}"
+    for file in files:
+        other = file.resolve()
+        if target == other or (target.exists() and other.exists() and target.samefile(other)):
+            raise MultiomeError(f"{given}, where the data lie; they would be lost. Choose another name.")
+        if target in other.parents:
+            raise MultiomeError(f"{given}, in which the data lie; they would be lost. Choose another name.")
+        if other.is_dir() and other in target.parents:
+            raise MultiomeError(f"{given}, inside of the data ({str(file)!r}). Choose another place.")
 
 
 def is_zarr(folder: Path) -> bool:

@@ -21,6 +21,14 @@ Data = md.MuData | ad.AnnData | str | os.PathLike
 """What verbs work on: data at hand, or the path of a .h5mu, .h5ad or .zarr."""
 
 
+def files_of(data: Any) -> list[Path]:
+    """The files that data are read from, as far as they tell: what was read from .zarr does not."""
+    if isinstance(data, str | os.PathLike):
+        return [Path(data)]
+    names = [getattr(each, "filename", None) for each in (data, *getattr(data, "mod", {}).values())]
+    return [Path(name) for name in names if isinstance(name, str | os.PathLike)]
+
+
 def opened(data: Any) -> Any:
     """What a path leads to, an `AnnData` or the `Cells` of a `MuData`; anything else as it is.
 

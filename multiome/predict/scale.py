@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from multiome.data.panels import filled
-from multiome.errors import unknown
+from multiome.errors import MultiomeError, unknown
 from multiome.metrics.validation import Matrix, dense
 from multiome.train.registered import watch
 
@@ -25,6 +25,8 @@ SCALES: dict[str, tuple[str, ...]] = {
 watch("scales", SCALES)
 CONTINUOUS = ("values",)
 """The one scale of a modality with a normal likelihood: as it was given."""
+AS_GIVEN = ("counts", *CONTINUOUS)
+"""Scales of the values themselves."""
 
 COMPARED = ("log_cp10k", "clr", "probability", "fraction")
 """Scales that compare cells of different depth, and are of values that can be measured."""
@@ -41,12 +43,18 @@ def check_scale(scale: str | None, kind: str, *, is_count: bool, key: str) -> st
     ------
     UnknownName
         If this kind of modality cannot be predicted on that scale.
+    MultiomeError
+        If nothing computes a scale that was added.
     """
     known = SCALES[kind] if is_count else CONTINUOUS
-    if scale is None:
-        return known[0]
+    scale = known[0] if scale is None else scale
     if scale not in known:
         raise unknown("scale", scale, known, where=f" for {key!r}")
+    if scale not in (*AS_GIVEN, *COMPARED, *UNSEEN_SCALES):
+        raise MultiomeError(
+            f"The scale {scale!r} of {key!r} was added to `SCALES`, but nothing says how it is computed; add its "
+            "expectation and its draw to multiome/predict/scale.py."
+        )
     return scale
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 import zarr
 
-from multiome.data.opened import Data, opened
+from multiome.data.opened import Data, files_of, opened
 from multiome.errors import MultiomeError
-from multiome.files import check_name, check_output, draft
+from multiome.files import check_apart, check_name, check_output, draft
 from multiome.predict.annotation import write_annotation
 from multiome.predict.central import central, spread
 from multiome.predict.drawn import Wanted, check_room, draws_by_block, seeded
@@ -43,7 +43,7 @@ def check_written(
     Raises
     ------
     MultiomeError
-        If the name is no .h5ad or .zarr, ``data`` lie there, or an ``interval`` is to be written and nothing else.
+        As of `check_apart`; if the name is no .h5ad or .zarr, or an ``interval`` is to be written and nothing else.
     OSError
         As of `check_output`.
     """
@@ -57,22 +57,8 @@ def check_written(
     path = Path(check_name("out", out, example="protein.zarr"))
     if path.suffix not in FORMATS:
         raise MultiomeError(f"`out` must be named .h5ad or .zarr, got {str(out)!r}.")
-    if path.exists() and any(path.samefile(file) for file in files_of(data) if file.exists()):
-        raise MultiomeError(f"`out` is {str(out)!r}, where the data lie; they would be lost. Choose another name.")
-    if any(path.resolve() in file.resolve().parents for file in files_of(data)):
-        raise MultiomeError(f"`out` is {str(out)!r}, in which the data lie; they would be lost. Choose another name.")
-    inside = [file for file in files_of(data) if file.is_dir() and file.resolve() in path.resolve().parents]
-    if inside:
-        raise MultiomeError(f"`out` is {str(out)!r}, inside of the data ({str(inside[0])!r}). Choose another place.")
+    check_apart(out, files_of(data), name="out")
     return check_output(path, overwrite=overwrite, is_folder=path.suffix == ".zarr")
-
-
-def files_of(data: Data) -> list[Path]:
-    """The files that data are read from."""
-    if isinstance(data, str | os.PathLike):
-        return [Path(data)]
-    names = [getattr(each, "filename", None) for each in (data, *getattr(data, "mod", {}).values())]
-    return [Path(name) for name in names if isinstance(name, str | os.PathLike)]
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,8 @@ class Job:
     seed: int
     checkpoint: Path | None = None
     """Where the state of training is written; where there is one of the same ``mark``, training goes on from it."""
-    mark: str = ""
+    mark: dict[str, str] = field(default_factory=dict)
+    """What decides how training ends, by its name."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -16,30 +17,34 @@ import scipy.sparse as sp
 import torch
 
 from multiome.data.dataset import CellDataset
+from multiome.data.spec import DataSpec
 from multiome.errors import MultiomeError
 from multiome.files import check_output, draft
 from multiome.graph.edges import FeatureEdges
+from multiome.model.config import ModelConfig
+from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.interrupt import StopOnInterrupt
 from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
 """Under which a file says which fit it is of."""
-FORM = 2
+FORM = 3
 """Counted up where a state of training comes to hold something else: an earlier one is then of another fit."""
+WHERE = ("checkpoint", "progress_bar", "accelerator", "side_by_side")
+"""Settings that do not decide how a fit ends, but for rounding."""
+DATA = ("features and batches", "values", "graph")
+"""What of a mark is told by its name alone."""
+
+Mark = dict[str, str]
+"""Which fit a state of training is of: what decides how it ends, by the name that a user knows it by."""
 
 
-def digest(cells: CellDataset, known: CellDataset, rows: np.ndarray, edges: FeatureEdges | None) -> str:
-    """The same for the same data and graph: depth, pairing and batch of every cell, and every value in ``known``.
+def digest(cells: CellDataset, known: CellDataset, rows: np.ndarray) -> str:
+    """The same for the same data: depth, pairing and batch of every cell, and every value in ``known``.
 
     ``known`` are the cells whose values are in memory: all, or some of many.
     """
-    told = hashlib.sha256(f"{version('multiome')} {FORM}".encode())
-
-    def add(*arrays: np.ndarray) -> None:
-        for array in arrays:
-            told.update(repr((array.shape, array.dtype.str)).encode())
-            told.update(np.ascontiguousarray(array).data)
-
+    told, add = hasher()
     add(rows, cells.batch_index)
     for key, matrix in cells.matrices.items():
         add(cells.rows[key], matrix.depth)
@@ -49,15 +54,46 @@ def digest(cells: CellDataset, known: CellDataset, rows: np.ndarray, edges: Feat
                 add(x.indptr, x.indices, x.data)
         if matrix.panels is not None:
             add(matrix.panels.measured, matrix.panels.member)
+    return told.hexdigest()
+
+
+def digest_of_edges(edges: FeatureEdges | None) -> str:
+    """The same for the same graph."""
+    told, add = hasher()
     if edges is not None:
         add(edges.source, edges.target, edges.weight, edges.is_decoy)
     return told.hexdigest()
 
 
-def fingerprint(*parts: Any) -> str:
-    """The same for the same description of data, settings and seed."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def hasher() -> tuple[Any, Callable[..., None]]:
+    """A hash, and what adds arrays to it."""
+    told = hashlib.sha256()
+
+    def add(*arrays: np.ndarray) -> None:
+        for array in arrays:
+            told.update(repr((array.shape, array.dtype.str)).encode())
+            told.update(np.ascontiguousarray(array).data)
+
+    return told, add
+
+
+def mark(
+    spec: DataSpec, config: ModelConfig, train: TrainConfig, loss: LossWeights, *, seed: int, values: str, graph: str
+) -> Mark:
+    """That of a fit; where it runs, and what it shows meanwhile, do not count."""
+    told = {"version of multiome": f"{version('multiome')}, form {FORM}", "seed": str(seed)}
+    for settings in (config, train, loss):
+        named = {name: value for name, value in vars(settings).items() if name not in WHERE}
+        told |= {f"{type(settings).__name__}.{name}": repr(value) for name, value in named.items()}
+    features = json.dumps(spec.to_json(), sort_keys=True, default=str)
+    return told | dict(zip(DATA, (hashlib.sha256(features.encode()).hexdigest(), values, graph), strict=True))
+
+
+def differences(theirs: Mark, own: Mark) -> str:
+    """What a user has to give otherwise: settings, and of the same settings the data."""
+    names = [name for name in own if theirs.get(name) != own[name]]
+    told = [f"{name} ({theirs.get(name, 'none')} there, {own[name]} here)" for name in names if name not in DATA]
+    return ", ".join(told or names)
 
 
 def checkpoint_of(path: str | os.PathLike, one: int) -> Path:
@@ -65,7 +101,7 @@ def checkpoint_of(path: str | os.PathLike, one: int) -> Path:
     return Path(path) if not one else Path(f"{os.fspath(path)}.{one}")
 
 
-def mark_of(path: str | os.PathLike) -> str | None:
+def mark_of(path: str | os.PathLike) -> Mark | None:
     """Which fit a file is a state of, None where there is no file yet.
 
     Raises
@@ -75,11 +111,14 @@ def mark_of(path: str | os.PathLike) -> str | None:
     OSError
         If nothing could be written there later.
     """
+    if Path(path).is_dir():
+        raise MultiomeError(f"`checkpoint` {os.fspath(path)!r} is a folder; name a file.")
     check_output(path, overwrite=True)
     if not Path(path).exists():
         return None
     try:
-        return str(torch.load(path, map_location="cpu", weights_only=True)[KEY])
+        found = torch.load(path, map_location="cpu", weights_only=True)[KEY]
+        return dict(found) if isinstance(found, dict) else {"version of multiome": "an earlier one"}
     except Exception as error:
         raise MultiomeError(
             f"`checkpoint` {os.fspath(path)!r} exists and is no state of training, or not all of one "
@@ -87,7 +126,7 @@ def mark_of(path: str | os.PathLike) -> str | None:
         ) from error
 
 
-def begun(path: Path, mark: str) -> str | None:
+def begun(path: Path, mark: Mark) -> str | None:
     """The file to go on from, None where there is none yet.
 
     Raises
@@ -102,8 +141,8 @@ def begun(path: Path, mark: str) -> str | None:
         return None
     if theirs != mark:
         raise MultiomeError(
-            f"`checkpoint` {str(path)!r} is of another fit: its data, settings or seed differ. Repeat that fit as it "
-            "was to go on with it, or name another file (or remove this one) to begin anew."
+            f"`checkpoint` {str(path)!r} is of another fit. What differs: {differences(theirs, mark)}. Repeat that fit "
+            "as it was to go on with it, or name another file (or remove this one) to begin anew."
         )
     return str(path)
 
@@ -114,7 +153,7 @@ class Checkpoint(pl.Callback):
     Of an epoch that an interrupt has cut short it writes nothing: what was trained before is gone on from.
     """
 
-    def __init__(self, path: Path, mark: str, sampler: Any, interrupt: StopOnInterrupt, *, share: Share = ALL) -> None:
+    def __init__(self, path: Path, mark: Mark, sampler: Any, interrupt: StopOnInterrupt, *, share: Share = ALL) -> None:
         self.path, self.mark, self.sampler, self.interrupt, self.share = path, mark, sampler, interrupt, share
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:

@@ -14,6 +14,15 @@ class NotHandedOver(MultiomeError):
     """A value cannot travel between processes."""
 
 
+def not_handed_over(error: Exception) -> NotHandedOver:
+    """The complaint about a value that cannot be written, or be made anew elsewhere."""
+    return NotHandedOver(
+        f"Several processes cannot be given this job ({type(error).__name__}: {error}). What a modality is made of "
+        "must be defined at the top of a module, which is not the script or the notebook itself, and be no lambda; or "
+        "start the processes with torchrun."
+    )
+
+
 ALIGNED = 64
 """Arrays begin at multiples of so many bytes."""
 
@@ -38,10 +47,7 @@ def send(value: Any, path: Path) -> None:
         try:
             rest = pickle.dumps(value, protocol=5, buffer_callback=apart)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise NotHandedOver(
-                f"Several processes cannot be given this job ({error}). What a modality is made of must be defined at "
-                "the top of a module, and be no lambda; or start the processes with torchrun."
-            ) from error
+            raise not_handed_over(error) from error
         start = file.tell()
         pickle.dump((rest, places), file)
         file.write(start.to_bytes(8, "little"))

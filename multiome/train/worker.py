@@ -14,6 +14,7 @@ import time
 import traceback
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -27,7 +28,7 @@ from multiome.train.process import error_file
 from multiome.train.processes import Share
 from multiome.train.registered import add
 from multiome.train.resume import begun
-from multiome.train.sent import NotHandedOver, receive, send
+from multiome.train.sent import not_handed_over, receive, send
 from multiome.train.side_by_side import TASKS, result_file
 
 
@@ -54,17 +55,14 @@ def main(folder: Path, number: int | None = None) -> int:
 
 def alone(folder: Path, number: int, interrupt: StopOnInterrupt) -> None:
     """One of the tasks."""
-    try:
-        own, tasks = receive(folder / TASKS)
-    except Exception as error:  # such as of a class that a notebook defines
-        raise NotHandedOver(f"{type(error).__name__}: {error}") from error
+    own, tasks = received(folder / TASKS)
     add(own)
     send(tasks[number](interrupt), result_file(folder, number))
 
 
 def together(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
     """Train together with the other processes."""
-    own, vae, job = receive(folder / "job")
+    own, vae, job = received(folder / "job")
     add(own)
     if job.config.on_gpu:
         torch.cuda.set_device(share.rank)
@@ -78,6 +76,20 @@ def together(folder: Path, share: Share, interrupt: StopOnInterrupt) -> None:
     told = train_here(vae, job, share, before=before, interrupt=interrupt)
     if share.rank == 0:
         send((told, vae.state_dict()), folder / "result")
+
+
+def received(path: Path) -> Any:
+    """What is handed over.
+
+    Raises
+    ------
+    NotHandedOver
+        If it cannot be made anew here, such as of a class that a notebook or a script defines.
+    """
+    try:
+        return receive(path)
+    except Exception as error:
+        raise not_handed_over(error) from error
 
 
 def report(failure: Failure, path: Path) -> None:

@@ -3,7 +3,7 @@
 Cells are simulated in blocks and written to disk; each measurement is a process of its own, and prints a line of JSON
 when it has ended, which takes ten minutes for a million cells. With ``--processes`` the speed of one process with as
 many threads as there are cores, of one with one thread, and of one per core that train together with one thread each.
-With ``--translate`` RNA to so many peaks, into Zarr, by a model of 50,000 cells.
+With ``--translate`` RNA to so many peaks, into Zarr, by a model of 50,000 cells that is fitted first.
 """
 
 from __future__ import annotations
@@ -103,12 +103,14 @@ def translated(path: Path, n_peaks: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def fit_model(path: Path) -> None:
+def fit_model(path: Path) -> dict[str, float]:
     """The model that translates; one epoch."""
     import multiome as mo
 
     warnings.simplefilter("ignore")
-    mo.fit(path, train=mo.TrainConfig(max_epochs=1, progress_bar=False)).save(MODEL, overwrite=True)
+    model = mo.fit(path, train=mo.TrainConfig(max_epochs=1, progress_bar=False))
+    model.save(MODEL, overwrite=True)
+    return {"cells": model.spec.n_cells, "peak_gb": peak_gb()}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -123,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--devices", type=int, default=1, help="with --one, started by torchrun: processes")
     parser.add_argument("--processes", action="store_true", help="one process, and one per core that train together")
     parser.add_argument("--translate", type=int, metavar="PEAKS", help="translate RNA to so many peaks instead")
+    parser.add_argument("--fit-model", action="store_true", help="with --one: fit the model that translates")
     parser.add_argument("--limit", type=float, metavar="GB", help="address space that each process may have")
     given = parser.parse_args(argv)
     if given.one:
@@ -130,12 +133,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (int(given.limit * 1e9),) * 2)
         if given.translate:
             found = translated(given.one, given.translate)
+        elif given.fit_model:
+            found = fit_model(given.one)
         else:
             found = measure(given.one, in_memory=given.in_memory, devices=given.devices, only_steps=given.processes)
         if int(os.environ.get("RANK", "0")) == 0:
             print(json.dumps(found))
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if given.translate:
+        few = FOLDER / f"{CELLS[0]}.h5mu"
+        if not few.exists():
+            simulate(few, CELLS[0])
+        print("model of", few.name, one(few, "--fit-model", devices=1, threads=None), flush=True)
     for n_cells in given.cells:
         path = FOLDER / f"{n_cells}{'-' + given.compression if given.compression else ''}{given.suffix}"
         if not path.exists():
@@ -143,11 +153,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         more = ["--in-memory"] * given.in_memory + ["--processes"] * given.processes
         for option in ("translate", "limit"):
             more += [f"--{option}={getattr(given, option)}"] if getattr(given, option) else []
-        if given.translate and not MODEL.exists():
-            few = FOLDER / f"{CELLS[0]}.h5mu"
-            if not few.exists():
-                simulate(few, CELLS[0])
-            fit_model(few)
         cores = os.cpu_count() or 1
         for devices, threads in ((1, cores), (1, 1), (cores, 1)) if given.processes else ((1, None),):
             name = path.name + " in memory" * given.in_memory

@@ -9,6 +9,7 @@ import torch
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName
 from multiome.likelihoods.negative_binomial import MeanDispersion
 from multiome.likelihoods.poisson import LogRate
+from multiome.predict import scale
 from multiome.predict.scale import draw, expectation
 
 SCALES = [
@@ -184,6 +185,13 @@ def test_an_unseen_batch_gets_the_average_with_a_warning(model, small):
 def test_unknown_names_list_what_exists(model, small, given, told):
     with pytest.raises(UnknownName, match=told):
         model.translate(small.mdata, **{"source": "rna", "target": "atac"} | given)
+
+
+def test_a_scale_that_nothing_computes(model, small, monkeypatch):
+    """Not counts under its name."""
+    monkeypatch.setitem(scale.SCALES, "atac", (*scale.SCALES["atac"], "activity"))
+    with pytest.raises(MultiomeError, match="'activity' of 'atac' was added to `SCALES`, but nothing says how"):
+        model.translate(small.mdata["rna"], source="rna", target="atac", scale="activity")
 
 
 def test_source_and_target_must_differ(model, small):

@@ -22,6 +22,8 @@ import multiome as mo
 from multiome.data import stored
 from multiome.data.build import prepare
 from multiome.errors import MultiomeError, MultiomeWarning, TrainingDiverged
+from multiome.likelihoods.poisson import Poisson
+from multiome.modalities.registry import LIKELIHOODS
 from multiome.train import datamodule, processes
 from multiome.train.datamodule import RowBlocks, Streamed, loader
 from multiome.train.processes import Share, launcher
@@ -169,8 +171,21 @@ def test_arrays_travel_once_and_are_not_shared_for_writing(tmp_path):
 
 
 def test_what_cannot_travel_is_said(tmp_path):
-    with pytest.raises(MultiomeError, match="top of a module, and be no lambda"):
+    with pytest.raises(MultiomeError, match=r"top of a module, .*, and be no lambda"):
         send(lambda: 0, tmp_path / "job")
+
+
+def test_what_a_script_defines_cannot_travel(cells, temporary, monkeypatch):
+    class Mine(Poisson):
+        """As if the script had it at its top."""
+
+    Mine.__module__, Mine.__qualname__ = "__main__", "Mine"
+    monkeypatch.setattr(sys.modules["__main__"], "Mine", Mine, raising=False)
+    monkeypatch.setitem(LIKELIHOODS, "Mine", Mine)
+    with pytest.raises(
+        MultiomeError, match=r"cannot be given this job \(AttributeError: .*Mine.* top of a module, which"
+    ):
+        mo.fit(cells, config=CONFIG, train=train(devices=2))
 
 
 # Who starts the processes

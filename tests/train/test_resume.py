@@ -10,6 +10,7 @@ import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import multiome as mo
 from multiome.data import stored
@@ -162,17 +163,27 @@ def test_kill_9(cells, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"seed": 1}, {"config": mo.ModelConfig(n_latent=5, n_hidden=8)}, {"train": {"learning_rate": 0.01}}]
+    ("other", "told"),
+    [
+        ({"seed": 1}, r"seed \(0 there, 1 here\)"),
+        (
+            {"config": mo.ModelConfig(n_latent=5, n_hidden=8, n_features_latent=6)},
+            r"ModelConfig\.n_latent \(4 there, 5 here\)",
+        ),
+        (
+            {"train": {"learning_rate": 0.01, "max_epochs": 8}},
+            r"TrainConfig\.max_epochs \(6 .*, 8 here\), TrainConfig\.learning_rate \(0\.002 there, 0\.01 here\)",
+        ),
+        ({"loss": mo.LossWeights(prior=0.5)}, r"LossWeights\.prior \(1\.0 there, 0\.5 here\)"),
+    ],
 )
-def test_a_state_of_another_fit(cells, killed, tmp_path, other):
+def test_a_state_of_another_fit(cells, killed, tmp_path, other, told):
     path = str(tmp_path / "run.ckpt")
     with pytest.raises(KilledError):
         mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
     before = (tmp_path / "run.ckpt").read_bytes()
     given = {"config": CONFIG} | other | {"train": train(checkpoint=path, **other.get("train", {}))}
-    with pytest.raises(
-        MultiomeError, match=r"`checkpoint` '.*run\.ckpt' is of another fit: its data, settings or seed"
-    ):
+    with pytest.raises(MultiomeError, match=rf"`checkpoint` '.*run\.ckpt' is of another fit\. What differs: {told}\."):
         mo.fit(cells, **given)
     assert (tmp_path / "run.ckpt").read_bytes() == before
 
@@ -183,8 +194,39 @@ def test_a_state_of_another_model_of_the_same_fit(cells, killed, tmp_path):
     with pytest.raises(KilledError):
         mo.fit(cells, config=CONFIG, train=train(n_models=2, checkpoint=path, side_by_side=False))
     path.rename(tmp_path / "run.ckpt.1")
-    with pytest.raises(MultiomeError, match=r"run\.ckpt\.1' is of another fit"):
+    with pytest.raises(MultiomeError, match=r"run\.ckpt\.1' is .* differs: number of the model \(0 there, 1 here\)\."):
         mo.fit(cells, config=CONFIG, train=train(n_models=2, checkpoint=path, side_by_side=False))
+
+
+def test_a_state_goes_on_elsewhere(cells, killed, tmp_path):
+    """On another device, or in another number of processes that hold a model each."""
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(KilledError):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+    killed.undo()
+    elsewhere = train(checkpoint=path, accelerator="auto", side_by_side=False)
+    assert mo.fit(cells, config=CONFIG, train=elsewhere).history["epoch"].max() == 5
+    assert not path.exists()
+
+
+def test_a_state_of_an_earlier_version(cells, killed, tmp_path):
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(KilledError):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {resume.KEY: "0123456789abcdef"}, path)
+    with pytest.raises(MultiomeError, match=r"What differs: version of multiome \(an earlier one there, .* here\)"):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
+
+
+def test_not_in_the_data(cells, tmp_path):
+    cells.write_zarr(tmp_path / "rna.zarr")
+    with pytest.raises(MultiomeError, match=r"`checkpoint` is '.*run\.ckpt', inside of the data"):
+        mo.fit(tmp_path / "rna.zarr", config=CONFIG, train=train(checkpoint=tmp_path / "rna.zarr" / "run.ckpt"))
+    with pytest.raises(MultiomeError, match=r"`checkpoint` is '.*rna\.zarr', where the data lie"):
+        mo.fit(tmp_path / "rna.zarr", config=CONFIG, train=train(checkpoint=tmp_path / "rna.zarr"))
+    with pytest.raises(MultiomeError, match=r"`checkpoint` '.*' is a folder; name a file"):
+        mo.fit(cells, config=CONFIG, train=train(checkpoint=tmp_path))
 
 
 def test_something_else(cells, tmp_path):
@@ -223,7 +265,7 @@ def test_a_state_of_other_data(cells, killed, tmp_path):
     path = str(tmp_path / "run.ckpt")
     with pytest.raises(KilledError):
         mo.fit(cells, config=CONFIG, train=train(checkpoint=path))
-    with pytest.raises(MultiomeError, match="is of another fit: its data"):
+    with pytest.raises(MultiomeError, match=r"is of another fit\. What differs: values\."):
         mo.fit(permuted_values(cells), config=CONFIG, train=train(checkpoint=path))
 
 
@@ -238,7 +280,7 @@ def test_a_state_of_another_graph(small, killed, tmp_path):
 
     with pytest.raises(KilledError):
         mo.fit(data, graph=graph(0), config=CONFIG, train=train(checkpoint=path))
-    with pytest.raises(MultiomeError, match="is of another fit"):
+    with pytest.raises(MultiomeError, match=r"is of another fit\. What differs: graph\."):
         mo.fit(data, graph=graph(1), config=CONFIG, train=train(checkpoint=path))
 
 
