@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -34,12 +34,12 @@ JUDGED, RATIO = 100_000, 1.3
 """An epoch with so many edges is to take at most so many times that without a graph."""
 
 
-def cells(n_cells: int, n_features: dict[str, int], *, seed: int = 0) -> md.MuData:
+def cells(n_cells: int, n_features: Mapping[str, int], *, seen: Mapping[str, int] = SEEN, seed: int = 0) -> md.MuData:
     """Random counts; all genes are marked, so that every edge is used."""
     rng = np.random.default_rng(seed)
     mods = {}
     for mod, n in n_features.items():
-        k = min(SEEN[mod], n // 2)
+        k = min(seen[mod], n // 2)
         columns = np.concatenate([np.sort(rng.choice(n, k, replace=False)) for _ in range(n_cells)])
         values = 1 + rng.poisson(0.5, len(columns)).astype(np.float32)
         counts = sp.csr_matrix((values, columns, np.arange(0, len(columns) + 1, k)), shape=(n_cells, n))

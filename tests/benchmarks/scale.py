@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.benchmarks import records
 from tests.benchmarks.catalogue import REPOSITORY
 from tests.benchmarks.many_cells import simulate
 from tests.benchmarks.measure import peak_gb
@@ -127,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--translate", type=int, metavar="PEAKS", help="translate RNA to so many peaks instead")
     parser.add_argument("--fit-model", action="store_true", help="with --one: fit the model that translates")
     parser.add_argument("--limit", type=float, metavar="GB", help="address space that each process may have")
+    parser.add_argument("--out", type=Path, help="add records to this file too")
     given = parser.parse_args(argv)
     if given.one:
         if given.limit:
@@ -155,8 +157,21 @@ def main(argv: Sequence[str] | None = None) -> None:
             more += [f"--{option}={getattr(given, option)}"] if getattr(given, option) else []
         cores = os.cpu_count() or 1
         for devices, threads in ((1, cores), (1, 1), (cores, 1)) if given.processes else ((1, None),):
-            name = path.name + " in memory" * given.in_memory
-            print(name, one(path, *more, devices=devices, threads=threads), flush=True)
+            told = one(path, *more, devices=devices, threads=threads)
+            print(path.name + " in memory" * given.in_memory, told, flush=True)
+            if given.out:
+                records.add(given.out, [record(given, n_cells, devices, threads, told)])
+
+
+def record(given: argparse.Namespace, n_cells: int, devices: int, threads: int | None, told: str) -> records.Record:
+    """What was measured, and of what."""
+    named = ("suffix", "compression", "in_memory", "translate")
+    settings = {name: getattr(given, name) for name in named} | {
+        "cells": n_cells, "only_steps": given.processes, "devices": devices,
+        "threads": threads or os.environ.get("OMP_NUM_THREADS", "default"),
+    }  # fmt: skip
+    about = {"task": "scale", "split": "cost", "method": records.OURS, "seed": 0}
+    return about | {"settings": settings, "scores": json.loads(told), "machine": records.machine()}
 
 
 def one(path: Path, *more: str, devices: int, threads: int | None) -> str:
