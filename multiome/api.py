@@ -37,7 +37,7 @@ from multiome.predict.links import Links
 from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
-from multiome.train.config import USUALLY_AVERAGED, LossWeights, TrainConfig
+from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.heap import give_back, keep_freed
 from multiome.train.job import Job
 from multiome.train.processes import is_first
@@ -106,7 +106,7 @@ def fit(
     train.check_device()
     if train.checkpoint is not None:
         check_apart(train.checkpoint, files_of(mdata), name="checkpoint")
-        for one in range(train.n_models or USUALLY_AVERAGED):
+        for one in range(train.n_models or 1):
             mark_of(checkpoint_of(train.checkpoint, one))
     seed = check_seed(seed)
     pairs = joined_pairs(graph)

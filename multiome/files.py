@@ -18,8 +18,8 @@ except ImportError:  # Windows: what a killed process left stays until it is rem
     fcntl = None  # type: ignore[assignment]
 
 
-BEFORE = "before"
-"""What a target that is replaced is called meanwhile."""
+BEFORE = ".before"
+"""What is added to the name of a target that is replaced, meanwhile."""
 
 
 def check_name(name: str, value: object, *, example: str = "") -> str | os.PathLike:
@@ -138,7 +138,7 @@ def draft(path: str | os.PathLike) -> Iterator[Path]:
         yield beside
         if beside.is_dir():
             if target.exists():
-                target.rename(folder / BEFORE)  # goes with the folder
+                target.rename(before(folder, target))  # goes with the folder
             try:
                 beside.rename(target)
             except OSError:
@@ -185,9 +185,14 @@ def sweep(target: Path) -> None:
 
 def put_back(folder: Path, target: Path) -> None:
     """Where a folder was moved aside, and nothing has come in its place."""
-    before = folder / BEFORE
-    if before.exists() and not target.exists():
-        before.rename(target)
+    aside = before(folder, target)
+    if aside.exists() and not target.exists():
+        aside.rename(target)
+
+
+def before(folder: Path, target: Path) -> Path:
+    """Where a target is moved aside: another name than that of what replaces it."""
+    return folder / f"{target.name}{BEFORE}"
 
 
 def locked(folder: Path, *, wait: bool) -> int | None:

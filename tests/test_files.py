@@ -141,11 +141,20 @@ def test_a_folder_is_there_whenever_it_ends(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
 
 
+def test_half_a_file_of_any_name_is_not_put_back(tmp_path):
+    half = tmp_path / ".before.abcdefgh.part"
+    half.mkdir()
+    (half / "before").write_text("half")
+    with pytest.raises(KeyError), draft(tmp_path / "before"):
+        raise KeyError
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_a_killed_process_moved_aside_is_put_back(tmp_path):
     target = tmp_path / "x.zarr"
     aside = tmp_path / ".x.zarr.abcdefgh.part"
-    (aside / "before").mkdir(parents=True)
-    (aside / "before" / "old").write_text("1")
+    (aside / "x.zarr.before").mkdir(parents=True)
+    (aside / "x.zarr.before" / "old").write_text("1")
     with pytest.raises(KeyError), draft(target):
         raise KeyError
     assert (target / "old").exists()

@@ -25,8 +25,9 @@ def files_of(data: Any) -> list[Path]:
     """The files that data are read from, as far as they tell: what was read from .zarr does not."""
     if isinstance(data, str | os.PathLike):
         return [Path(data)]
-    names = [getattr(each, "filename", None) for each in (data, *getattr(data, "mod", {}).values())]
-    return [Path(name) for name in names if isinstance(name, str | os.PathLike)]
+    each = (data, *data.mod.values()) if isinstance(data, md.MuData) else (data,)
+    names = [one.filename for one in each if isinstance(one, md.MuData | ad.AnnData)]
+    return [Path(name) for name in names if name is not None]
 
 
 def opened(data: Any) -> Any:

@@ -44,7 +44,8 @@ class TrainConfig:
     """Optimiser steps that small data get by more passes than 36; not used where ``max_epochs`` is given. By default
     1,200, and 100 in all on fewer than 200 cells, of which too few could be held out to tell when to stop."""
     batch_size: int = 256
-    """Cells per step, of each process: a step of several looks at as many times more."""
+    """Cells per step, of each process: a step of several looks at as many times more. What would be left of an epoch
+    is spread over its steps, which are then larger: 600 cells make two steps of 300, 500 cells a single one."""
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW, from which it falls in a line to almost 0 over the planned steps."""
     weight_decay: float = 1e-2

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ WHERE = ("checkpoint", "progress_bar", "accelerator", "side_by_side")
 """Settings that do not decide how a fit ends, but for rounding."""
 DATA = ("features and batches", "values", "graph")
 """What of a mark is told by its name alone."""
+
+VERSION = "version of multiome"
 
 Mark = dict[str, str]
 """Which fit a state of training is of: what decides how it ends, by the name that a user knows it by."""
@@ -81,17 +84,27 @@ def mark(
     spec: DataSpec, config: ModelConfig, train: TrainConfig, loss: LossWeights, *, seed: int, values: str, graph: str
 ) -> Mark:
     """That of a fit; where it runs, and what it shows meanwhile, do not count."""
-    told = {"version of multiome": f"{version('multiome')}, form {FORM}", "seed": str(seed)}
+    told = {VERSION: f"{version('multiome')}, form {FORM}", "seed": str(seed)}
     for settings in (config, train, loss):
         named = {name: value for name, value in vars(settings).items() if name not in WHERE}
-        told |= {f"{type(settings).__name__}.{name}": repr(value) for name, value in named.items()}
+        told |= {f"{type(settings).__name__}.{name}": written(value) for name, value in named.items()}
     features = json.dumps(spec.to_json(), sort_keys=True, default=str)
     return told | dict(zip(DATA, (hashlib.sha256(features.encode()).hexdigest(), values, graph), strict=True))
+
+
+def written(value: Any) -> str:
+    """The same for equal numbers, of whatever type."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return repr(value)
 
 
 def differences(theirs: Mark, own: Mark) -> str:
     """What a user has to give otherwise: settings, and of the same settings the data."""
     names = [name for name in own if theirs.get(name) != own[name]]
+    if VERSION in names:  # of which all else may be called otherwise
+        names = [VERSION]
     told = [f"{name} ({theirs.get(name, 'none')} there, {own[name]} here)" for name in names if name not in DATA]
     return ", ".join(told or names)
 
@@ -118,7 +131,7 @@ def mark_of(path: str | os.PathLike) -> Mark | None:
         return None
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)[KEY]
-        return dict(found) if isinstance(found, dict) else {"version of multiome": "an earlier one"}
+        return dict(found) if isinstance(found, dict) else {VERSION: "an earlier one"}
     except Exception as error:
         raise MultiomeError(
             f"`checkpoint` {os.fspath(path)!r} exists and is no state of training, or not all of one "

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 import warnings
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks import records
+from tests.benchmarks.apart import apart
 from tests.benchmarks.catalogue import REPOSITORY
 
 MEASURED = REPOSITORY / "tests" / "benchmarks" / "speed.jsonl"
@@ -29,12 +29,15 @@ MEASURED = REPOSITORY / "tests" / "benchmarks" / "speed.jsonl"
 BASE = {"cells": 4_000, "peaks": 50_000, "seen": 3_000, "edges": 0}
 """``seen``: values per cell, a third of them of genes."""
 GROWN: Mapping[str, Sequence[int]] = {
-    "cells": (1_000, 4_000, 16_000, 64_000),
+    "cells": (2_000, 4_000, 16_000, 32_000),
     "peaks": (5_000, 15_000, 50_000, 150_000),
     "seen": (300, 1_000, 3_000, 9_000),
     "edges": (0, 10_000, 100_000, 1_000_000),
 }
 N_GENES, N_EPOCHS, N_STEPS = 10_000, 3, 40
+"""At least so many epochs and steps."""
+N_FIRST = 3
+"""Steps that are not counted: they also allocate memory."""
 TASK = "growth"
 
 
@@ -55,7 +58,7 @@ def measure(cells: int, peaks: int, seen: int, edges: int) -> dict[str, float]:
     with timed() as times:
         mo.fit(mdata, graph=graph, train=mo.TrainConfig(max_epochs=n_epochs, n_models=1, progress_bar=False), seed=0)
     whole = time.process_time() - busy
-    steps = np.concatenate([np.diff(epoch, axis=0)[:, 1] for epoch in times.epochs])[N_EPOCHS:]
+    steps = np.concatenate([np.diff(epoch, axis=0)[:, 1] for epoch in times.epochs])[N_FIRST:]
     return {
         "step_cpu_seconds": float(np.median(steps)),
         "other_cpu_seconds": whole - times.all_steps()[1],
@@ -104,6 +107,8 @@ def plot(found: Sequence[records.Record], path: Path) -> None:
             for size, scores in grown
             if all(size[other] == BASE[other] for other in BASE if other != axis)
         )
+        if not of:
+            continue
         ax.plot(*zip(*of, strict=True), marker="o", color="#4477aa")
         ax.set_xscale("symlog" if axis == "edges" else "log", **({"linthresh": 1e4} if axis == "edges" else {}))
         ax.set(xlabel=label, ylabel="CPU ms per step of 256 cells", ylim=(0, 1.15 * max(ms for _, ms in of)))
@@ -148,18 +153,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     for size in sizes(given.axes):
         scores = in_its_own_process(size)
         found.append((size, scores))
-        about = {"task": TASK, "split": "cost", "method": records.OURS, "seed": 0, "machine": records.machine()}
+        about = {"task": TASK, "split": "cost", "method": records.OURS, "seed": 0, "machine": machine()}
         records.add(given.out, [about | {"settings": size, "scores": scores}])
     print(table(found))
 
 
+def machine() -> records.Record:
+    """Where and when, with the one thread of each process."""
+    return records.machine() | {"threads": "1"}
+
+
 def in_its_own_process(size: Mapping[str, int]) -> Any:
     """What one thread measures of a size."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.growth", "--one", json.dumps(size)],
-        cwd=REPOSITORY, check=True, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    command = [sys.executable, "-m", "tests.benchmarks.growth", "--one", json.dumps(size)]
+    return apart(command, os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 import warnings
@@ -23,7 +22,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from multiome.files import draft
 from tests.benchmarks import records
+from tests.benchmarks.apart import apart
 from tests.benchmarks.catalogue import REPOSITORY
 from tests.benchmarks.many_cells import simulate
 from tests.benchmarks.measure import peak_gb
@@ -49,7 +50,8 @@ def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool =
     from tests.benchmarks.clock import timed
 
     warnings.simplefilter("ignore")
-    data: Any = md.read_h5mu(path) if in_memory else path
+    read = md.read_zarr if path.suffix == ".zarr" else md.read_h5mu
+    data: Any = read(path) if in_memory else path
     began = time.perf_counter()
     settings = mo.TrainConfig(max_epochs=1, progress_bar=False, devices=devices)
     if only_steps:
@@ -145,13 +147,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     if given.translate:
         few = FOLDER / f"{CELLS[0]}.h5mu"
-        if not few.exists():
-            simulate(few, CELLS[0])
+        written(few, CELLS[0], None)
         print("model of", few.name, one(few, "--fit-model", devices=1, threads=None), flush=True)
     for n_cells in given.cells:
         path = FOLDER / f"{n_cells}{'-' + given.compression if given.compression else ''}{given.suffix}"
-        if not path.exists():
-            simulate(path, n_cells, compression=given.compression)
+        written(path, n_cells, given.compression)
         more = ["--in-memory"] * given.in_memory + ["--processes"] * given.processes
         for option in ("translate", "limit"):
             more += [f"--{option}={getattr(given, option)}"] if getattr(given, option) else []
@@ -161,6 +161,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(path.name + " in memory" * given.in_memory, told, flush=True)
             if given.out:
                 records.add(given.out, [record(given, n_cells, devices, threads, told)])
+
+
+def written(path: Path, n_cells: int, compression: str | None) -> None:
+    """Simulate them, unless they are there."""
+    if not path.exists():
+        with draft(path) as beside:
+            simulate(beside, n_cells, compression=compression)
 
 
 def record(given: argparse.Namespace, n_cells: int, devices: int, threads: int | None, told: str) -> records.Record:
@@ -179,12 +186,7 @@ def one(path: Path, *more: str, devices: int, threads: int | None) -> str:
     together = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"] if devices > 1 else []
     command = [sys.executable, *together, "-m", "tests.benchmarks.scale", "--one", str(path), *more]
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
-    found = subprocess.run(
-        [*command, "--devices", str(devices)], cwd=REPOSITORY, check=True, capture_output=True, text=True,
-        env=environment,
-    )  # fmt: skip
-    told = json.loads(found.stdout.strip().splitlines()[-1])
-    return json.dumps({"processes": devices} | told)
+    return json.dumps({"processes": devices} | apart([*command, "--devices", str(devices)], environment))
 
 
 if __name__ == "__main__":

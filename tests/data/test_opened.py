@@ -4,12 +4,13 @@ import anndata as ad
 import h5py
 import mudata as md
 import numpy as np
+import pandas as pd
 import pytest
 import zarr
 
 import multiome as mo
 from multiome.data.cells import Cells
-from multiome.data.opened import opened
+from multiome.data.opened import files_of, opened
 from multiome.errors import InvalidPairing, MultiomeError
 
 
@@ -110,3 +111,10 @@ def test_features_of_the_same_cells_side_by_side(small, tmp_path):
     data.write(tmp_path / "x.h5mu")
     with pytest.raises(InvalidPairing, match="axis=1"):
         opened(tmp_path / "x.h5mu")
+
+
+def test_files_of_data(tmp_path):
+    assert files_of(tmp_path / "x.h5mu") == [tmp_path / "x.h5mu"]
+    assert files_of(ad.AnnData(np.ones((2, 2), dtype=np.float32))) == []
+    assert files_of(pd.DataFrame({"a": [1]})) == []  # refused later, with a word of what is expected
+    assert files_of(None) == []

@@ -174,7 +174,7 @@ def test_kill_9(cells, tmp_path):
             {"train": {"learning_rate": 0.01, "max_epochs": 8}},
             r"TrainConfig\.max_epochs \(6 .*, 8 here\), TrainConfig\.learning_rate \(0\.002 there, 0\.01 here\)",
         ),
-        ({"loss": mo.LossWeights(prior=0.5)}, r"LossWeights\.prior \(1\.0 there, 0\.5 here\)"),
+        ({"loss": mo.LossWeights(prior=0.5)}, r"LossWeights\.prior \(1 there, 0\.5 here\)"),
     ],
 )
 def test_a_state_of_another_fit(cells, killed, tmp_path, other, told):
@@ -207,6 +207,19 @@ def test_a_state_goes_on_elsewhere(cells, killed, tmp_path):
     elsewhere = train(checkpoint=path, accelerator="auto", side_by_side=False)
     assert mo.fit(cells, config=CONFIG, train=elsewhere).history["epoch"].max() == 5
     assert not path.exists()
+
+
+def test_equal_settings_are_the_same_of_whatever_type():
+    assert resume.written(10) == resume.written(10.0) == resume.written(np.int64(10)) == "10"
+    assert resume.written(np.float64(0.002)) == resume.written(0.002) == "0.002"
+    assert resume.written(True) == "True"
+    assert resume.written(None) == "None"
+
+
+def test_a_file_that_a_single_model_does_not_need(cells, tmp_path):
+    (tmp_path / "run.ckpt.1").write_text("notes")
+    mo.fit(cells, config=CONFIG, train=train(checkpoint=tmp_path / "run.ckpt", max_epochs=1))
+    assert (tmp_path / "run.ckpt.1").read_text() == "notes"
 
 
 def test_a_state_of_an_earlier_version(cells, killed, tmp_path):
