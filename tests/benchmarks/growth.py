@@ -129,12 +129,15 @@ def plot(found: Sequence[records.Record], path: Path) -> None:
                 told = "in memory" if in_memory else "on disk (.h5mu)"
                 ax.plot(*zip(*of, strict=True), marker="o", color=colour, label=told, linestyle="-")
         ax.set_xscale("log")
-        ax.set(xlabel="cells", ylabel=label, ylim=(0, None))
-        ax.margins(y=0.15)
+        highest = max([1e-9, *(value for line in ax.lines for value in line.get_ydata())])
+        ax.set(xlabel="cells", ylabel=label, ylim=(0, 1.15 * highest))
         if ax.lines:
             ax.legend(frameon=False)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
+        at = sorted({x for line in ax.lines for x in line.get_xdata()})
+        ax.set_xticks(at, [f"{x:,.0f}" for x in at], fontsize=8)
+        ax.minorticks_off()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
