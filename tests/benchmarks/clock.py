@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -66,4 +66,16 @@ def timed() -> Iterator[Times]:
             times.ends.append(now())
 
     with patch.object(loop, "History", Clock):
+        yield times
+
+
+class TrainedError(Exception):
+    """All that was to be timed is over."""
+
+
+@contextmanager
+def timed_training() -> Iterator[Times]:
+    """The same of a single model, without what `fit` does after training."""
+    after = patch("multiome.predict.models.learn_alone", side_effect=TrainedError)
+    with timed() as times, after, suppress(TrainedError):
         yield times

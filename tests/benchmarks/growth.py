@@ -14,17 +14,14 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
 from tests.benchmarks import records
 from tests.benchmarks.apart import apart
 from tests.benchmarks.catalogue import REPOSITORY
-from tests.benchmarks.scale import TrainedError
 
 MEASURED = REPOSITORY / "tests" / "benchmarks" / "speed.jsonl"
 """What the documentation quotes and draws."""
@@ -45,10 +42,9 @@ TASK = "growth"
 
 def measure(cells: int, peaks: int, seen: int, edges: int) -> dict[str, float]:
     """The median CPU seconds of a step, and the most memory held until training ends; what follows it is left out."""
-
     import multiome as mo
     from tests.benchmarks import cost
-    from tests.benchmarks.clock import timed
+    from tests.benchmarks.clock import timed_training
     from tests.benchmarks.measure import peak_gb
 
     warnings.simplefilter("ignore")
@@ -56,11 +52,7 @@ def measure(cells: int, peaks: int, seen: int, edges: int) -> dict[str, float]:
     graph = cost.random_graph(mdata, edges) if edges else None
     before = peak_gb()
     n_epochs = max(N_EPOCHS, -(-N_STEPS * 256 // cells))
-    with (
-        timed() as times,
-        patch("multiome.predict.models.learn_alone", side_effect=TrainedError),
-        suppress(TrainedError),
-    ):
+    with timed_training() as times:
         mo.fit(mdata, graph=graph, train=mo.TrainConfig(max_epochs=n_epochs, n_models=1, progress_bar=False), seed=0)
     steps = np.concatenate([np.diff(epoch, axis=0)[:, 1] for epoch in times.epochs])[N_FIRST:]
     return {

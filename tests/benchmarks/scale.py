@@ -17,12 +17,9 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from multiome.files import draft
 from tests.benchmarks import records
 from tests.benchmarks.apart import apart
 from tests.benchmarks.catalogue import REPOSITORY
@@ -34,10 +31,6 @@ FOLDER = REPOSITORY / "build" / "benchmarks" / "scale"
 MODEL = FOLDER / "model.multiome"
 
 
-class TrainedError(Exception):
-    """All that was to be timed is over."""
-
-
 def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool = False) -> dict[str, float]:
     """One epoch, and `embed`: cells per second of both, and the most memory that the process held.
 
@@ -47,7 +40,7 @@ def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool =
     import torch
 
     import multiome as mo
-    from tests.benchmarks.clock import timed
+    from tests.benchmarks.clock import timed, timed_training
 
     warnings.simplefilter("ignore")
     read = md.read_zarr if path.suffix == ".zarr" else md.read_h5mu
@@ -55,11 +48,7 @@ def measure(path: Path, *, in_memory: bool, devices: int = 1, only_steps: bool =
     began = time.perf_counter()
     settings = mo.TrainConfig(max_epochs=1, progress_bar=False, devices=devices)
     if only_steps:
-        with (
-            timed() as times,
-            patch("multiome.predict.models.learn_alone", side_effect=TrainedError),
-            suppress(TrainedError),
-        ):
+        with timed_training() as times:
             mo.fit(data, train=settings)
         wall, busy = times.all_steps()
         return {
@@ -165,6 +154,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def written(path: Path, n_cells: int, compression: str | None) -> None:
     """Simulate them, unless they are there."""
+    from multiome.files import draft
+
     if not path.exists():
         with draft(path) as beside:
             simulate(beside, n_cells, compression=compression)
