@@ -55,6 +55,11 @@ CASES = {
         "MultiomeError",
         "`graph` must be a GuidanceGraph, got str; make one with GuidanceGraph.from_genome",
     ),
+    "scales": (
+        'model.impute(sim.mdata, "prot", scale=np.array(["clr", "counts"]), drop_empty=True)',
+        "UnknownName",
+        "Unknown scale array(['clr', 'counts']",
+    ),
     "half an epoch": (
         "mo.TrainConfig(max_epochs=1.5)",
         "MultiomeError",

@@ -61,6 +61,25 @@ def check_output(
     check_path(path, overwrite=overwrite, is_folder=is_folder, how="replace it with --overwrite true")
 
 
+def check_checkpoint(train: TrainConfig, out: Path) -> None:
+    """No state of training, of the first model or a further one, takes the place of the output.
+
+    Raises
+    ------
+    UsageError
+        If it does: a fit would end without a model.
+    """
+    if train.checkpoint is None:
+        return
+    state, target = Path(train.checkpoint).resolve(), out.resolve()
+    number = target.name.removeprefix(f"{state.name}.")
+    if target == state or (target.parent == state.parent and number != target.name and number.isdigit()):
+        raise UsageError(
+            f"--train.checkpoint {train.checkpoint} would take the place of --out {out}: the state of training is "
+            "written there, those of further models to the same name and .1, .2. Choose another name."
+        )
+
+
 def check_interval(level: float | None, n_samples: int, *, option: str = "interval") -> None:
     """A probability, and enough draws to see the tails outside.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from multiome.cli.checks import check_devices, check_inputs, check_output
+from multiome.cli.checks import check_checkpoint, check_devices, check_inputs, check_output
 from multiome.cli.files import copy_with, kind_of
 from multiome.data.opened import keys_of
 from multiome.model.config import ModelConfig
@@ -70,6 +70,7 @@ def fit(
     """
     inputs = [mdata] if graph is None else [mdata, graph]
     check_output(out, overwrite=overwrite, inputs=inputs)
+    check_checkpoint(train, out)
     check_inputs(*inputs[1:], data=[mdata])
     check_devices(train)
     from multiome.graph.guidance import GuidanceGraph

@@ -19,6 +19,8 @@ from multiome.errors import (
     listed,
     unknown,
 )
+from multiome.modalities.registry import recognise
+from multiome.modalities.rna import RNA
 
 BLOCK = 1 << 22
 """Values that are tested at once."""
@@ -96,10 +98,11 @@ def check_values(
 
 def how_to_fit(key: str) -> str:
     """How to fit on values in a layer, or on values that are not counts."""
+    kind = recognise(key) or RNA
     return (
         f"Pass raw counts with modalities={{{key!r}: ...with_layer('<layer>')}}, or describe values that are not "
         f"counts by a normal likelihood with modalities={{{key!r}: ...continuous()}} (for example "
-        "mo.RNA.continuous()). Keys that `modalities` leaves out are not used."
+        f"mo.{kind.name.upper()}.continuous()). Keys that `modalities` leaves out are not used."
     )
 
 

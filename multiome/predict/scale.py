@@ -48,7 +48,7 @@ def check_scale(scale: str | None, kind: str, *, is_count: bool, key: str) -> st
     """
     known = SCALES[kind] if is_count else CONTINUOUS
     scale = known[0] if scale is None else scale
-    if scale not in known:
+    if not isinstance(scale, str) or scale not in known:
         raise unknown("scale", scale, known, where=f" for {key!r}")
     if scale not in (*AS_GIVEN, *COMPARED, *UNSEEN_SCALES):
         raise MultiomeError(

@@ -81,6 +81,8 @@ def test_parser_complains_in_the_words_of_the_command_line(refused, line, says, 
         ("fit ./data.h5mu --out nowhere/m", "{here}/nowhere does not exist"),
         ("fit ./data.h5mu --out ..", ".. is a folder"),
         ("fit {files}/data.h5mu --out {files}/data.h5mu --overwrite true", "is also what is read"),
+        ("fit {files}/data.h5mu --out m --train.checkpoint m", "would take the place of --out m"),
+        ("fit {files}/data.h5mu --out m.2 --train.checkpoint m", "would take the place of --out m.2"),
         (
             "embed {files}/fitted.multiome {files}/data.h5mu --out {files}/fitted.multiome --overwrite true",
             "also what is",

@@ -55,6 +55,13 @@ def test_not_counts_offers_another_likelihood(value):
         check(value, layers=["counts", "logged"], layer="logged")
 
 
+def test_another_likelihood_is_that_of_the_same_assay():
+    with pytest.raises(InvalidCounts, match=r"\{'prot': .*mo\.PROTEIN\.continuous\(\)"):
+        check_values("prot", with_value(0.5), CELLS, GENES, is_count=True, layers=[])
+    with pytest.raises(InvalidCounts, match=r"\{'mine': .*mo\.RNA\.continuous\(\)"):
+        check_values("mine", with_value(0.5), CELLS, GENES, is_count=True, layers=[])
+
+
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 def test_continuous_values_must_be_finite(value):
     with pytest.raises(InvalidCounts, match="'rna' holds NaN or infinite values"):
