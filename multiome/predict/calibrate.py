@@ -10,7 +10,7 @@ from jaxtyping import Float
 from multiome.data.dataset import CellDataset
 from multiome.predict.calibration import Calibration, Precision
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import known, query_of, recorded, with_others
+from multiome.predict.held_out import Measured, query_of, with_others
 
 N_DRAWS = 20
 """States and depths drawn per held-out cell."""
@@ -48,7 +48,7 @@ def learn_precision(fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: s
 
 def often_seen(fitted: Fitted, cells: CellDataset, rows: np.ndarray, key: str) -> pd.Index:
     """The features that most of the cells have a count of."""
-    values, _ = recorded(cells, rows, key)
+    values = Measured.of(cells, rows, key).values
     seen = np.bincount(values.indices[values.data != 0], minlength=values.shape[1])
     chosen = np.sort(np.argsort(-seen, kind="stable")[:MAX_FEATURES])
     return pd.Index(fitted.spec.modalities[key].features)[chosen]
@@ -62,8 +62,8 @@ def predictive(
     query = query_of(fitted, cells, rows, key, features)
     likelihood = fitted.vae.channel(key).likelihood
     columns = pd.Index(fitted.spec.modalities[key].features).get_indexer(features)
-    measured = torch.from_numpy(recorded(cells, rows, key)[0][:, columns].toarray().astype(np.float32))
-    there = known(cells, rows, key)
+    theirs = Measured.of(cells, rows, key).only(columns)
+    measured = torch.from_numpy(theirs.values.toarray().astype(np.float32))
     factors = torch.from_numpy(np.exp(LOG_FACTORS).astype(np.float32)).to(fitted.device)
     total = np.zeros((len(factors), len(features)))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -75,7 +75,7 @@ def predictive(
                 p, _ = query.decode(block, block.q.sample(), torch.randn(len(block.index), 1), "counts")
                 for i, factor in enumerate(factors):
                     told[i] = torch.logaddexp(told[i], likelihood.dispersed(p, factor).log_prob(x))
-            if there is not None:
-                told *= torch.from_numpy(there[block.index][:, columns]).to(told.device)
+            if theirs.known is not None:
+                told *= torch.from_numpy(theirs.known[block.index]).to(told.device)
             total += told.double().sum(1).cpu().numpy()
     return total

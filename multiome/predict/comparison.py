@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from multiome.data.dataset import CellDataset
 from multiome.data.panels import filled
@@ -23,8 +23,8 @@ from multiome.predict.direction import Direction
 from multiome.predict.expected import expected
 from multiome.predict.feature_scores import correlation
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import coverage, known, query_of, recorded
-from multiome.predict.scale import SCALES, compared_on, on_scale
+from multiome.predict.held_out import Measured, query_of
+from multiome.predict.scale import SCALES, compared_on
 from multiome.predict.uncertainty import Uncertainty, mean, of_draws, unconditional
 
 BASELINES = {"mean": baseline_mean, "knn": baseline_knn, "ridge": baseline_ridge}
@@ -108,42 +108,30 @@ class Comparison:
         self, cells: CellDataset, rows: np.ndarray, *, missing: float | None
     ) -> Float[np.ndarray, "cell feature"]:
         """Measured values on the scale, ``missing`` where nothing was measured; by default the mean of the feature."""
-        key, columns = self.direction.target, self.columns
-        values, depth = recorded(cells, rows, key)
-        calls = coverage(cells, rows, key)
-        there = self.known(cells, rows)
-        if there is not None:
-            y = dense(on_scale(values[:, columns], depth, None, self.scale, there))
+        theirs = Measured.of(cells, rows, self.direction.target).only(self.columns)
+        y = dense(theirs.on(self.scale))
+        if theirs.known is not None:
+            there = theirs.known
             return np.where(there, y, np.nan) if missing is not None else filled(y, there, relative=False)
-        if calls is None:
-            return dense(on_scale(values[:, columns], depth, None, self.scale))
-        calls = calls[:, columns]
-        y = np.where(calls.toarray() > 0, dense(on_scale(values[:, columns], depth, calls, self.scale)), np.nan)
+        if theirs.calls is None:
+            return y
+        y = np.where(theirs.calls.toarray() > 0, y, np.nan)
         return y if missing is not None else np.where(np.isnan(y), np.nan_to_num(mean(y)), y)
-
-    def known(self, cells: CellDataset, rows: np.ndarray) -> Bool[np.ndarray, "cell feature"] | None:
-        """Where the wanted features of the target were measured; None where all were, in every cell."""
-        there = known(cells, rows, self.direction.target)
-        return None if there is None else there[:, self.columns]
 
     def source_of(self, cells: CellDataset, rows: np.ndarray) -> tuple[sp.csr_matrix | np.ndarray, bool]:
         """What simple methods see, and whether it is counts: of one modality; of several, values on their scales."""
         parts = []
         for key in self.direction.sources:
             spec = self.fitted.spec.modalities[key]
-            values, depth = recorded(cells, rows, key)
-            calls = coverage(cells, rows, key)
             both = self.cells.matrices[key].found
             if self.reference is not None:
                 both = both & self.reference.matrices[key].found
-            values, calls = values[:, both], None if calls is None else calls[:, both]
+            theirs = Measured.of(cells, rows, key).only(both)
             panels = any(c is not None and c.matrices[key].panels is not None for c in (self.cells, self.reference))
-            if len(self.direction.sources) == 1 and calls is None and not panels:
-                return values, spec.modality.is_count
-            there = known(cells, rows, key)
-            there = None if there is None else there[:, both]
-            scale = compared_on(spec.kind, is_count=spec.modality.is_count)
-            y = on_scale(values, depth, calls, scale, there)
+            if len(self.direction.sources) == 1 and theirs.calls is None and not panels:
+                return theirs.values, spec.modality.is_count
+            y = theirs.on(compared_on(spec.kind, is_count=spec.modality.is_count))
+            there = theirs.known
             parts.append(sp.csr_matrix(y if there is None else filled(dense(y), there, relative=False)))
         return sp.csr_matrix(sp.hstack(parts)), False
 
@@ -152,14 +140,13 @@ class Comparison:
         key, spec = self.direction.target, self.fitted.spec.modalities[self.direction.target]
         raw = SCALES[spec.kind][0] if spec.modality.is_count else "values"
         query = query_of(self.fitted, self.cells, self.rows, key, self.features, sources=self.direction.sources)
-        values, calls = recorded(self.cells, self.rows, key)[0][:, self.columns], coverage(self.cells, self.rows, key)
-        calls = None if calls is None else calls[:, self.columns]
-        there = self.known(self.cells, self.rows)
+        theirs = Measured.of(self.cells, self.rows, key).only(self.columns)
+        values, calls, there = theirs.values, theirs.calls, theirs.known
         ours = of_draws(query, values, calls, raw, known=there, level=level, n_samples=n_samples, seed=self.seed)
         if self.reference is None or not len(self.reference_rows) or calls is not None:
             return ours, None
-        training = recorded(self.reference, self.reference_rows, key)[0][:, self.columns]
-        trained_in = self.known(self.reference, self.reference_rows)
+        before = Measured.of(self.reference, self.reference_rows, key).only(self.columns)
+        training, trained_in = before.values, before.known
         width, score = unconditional(training, values, ours.columns, level=level, trained_in=trained_in, known=there)
         return ours, Uncertainty(ours.columns, np.full(len(width), np.nan), width, score)
 

@@ -48,9 +48,9 @@ def expected_auroc(probability: Float[np.ndarray, "cell feature"]) -> Float[np.n
     """How often a cell with the feature has a higher probability than a cell without, were all of them true."""
     p = np.sort(np.clip(probability.T, 1e-12, 1 - 1e-12), axis=1)
     n, total, squares = p.shape[1], p.sum(1), np.einsum("fc,fc->f", p, p)
-    absent = np.cumsum(1 - p, axis=1)
     itself = total - squares  # a cell is not compared with itself
-    won = np.einsum("fc,fc->f", p, absent) - itself
+    # the sum of p_i (1 - p_j) over pairs j <= i, of which that of p_i p_j does not depend on the order
+    won = p @ np.arange(1.0, n + 1) - (total**2 + squares) / 2 - itself
     return won / np.maximum(total * (n - total) - itself, 1e-12)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from multiome.data.cells import Cells
 from multiome.data.dataset import CellDataset
+from multiome.metrics.validation import Matrix
 from multiome.predict.elsewhere import in_measured_batches
 from multiome.predict.fitted import Fitted
+from multiome.predict.scale import on_scale
 from multiome.predict.states import Query
 
 MIN_CELLS, MAX_CELLS = 20, 500
@@ -58,19 +61,41 @@ def query_of(
     return Query(fitted, key, view, part, depth, every if features is None else features, predicted_in, nothing)
 
 
-def recorded(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> tuple[sp.csr_matrix, np.ndarray]:
-    """What was measured there of the modality (cells x all features of the model), and each cell's total count."""
-    matrix, place = cells.matrices[key], cells.rows[key][rows]
-    return matrix.values[place], matrix.depth[place]
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a modality in some cells."""
 
+    values: sp.csr_matrix
+    """Cells x features."""
+    depth: Float[np.ndarray, " cell"]
+    """Each cell's total count, of all features."""
+    calls: sp.csr_matrix | None
+    """Of methylation: all calls of each site."""
+    known: Bool[np.ndarray, "cell feature"] | None
+    """Which features were measured in each cell; None where all were, in every cell."""
 
-def known(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> Bool[np.ndarray, "cell feature"] | None:
-    """Which features were measured there; None where all were, in every cell."""
-    panels = cells.matrices[key].panels
-    return None if panels is None else panels.of(cells.rows[key][rows])
+    @classmethod
+    def of(cls, cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> Measured:
+        """All features of the model, of cells that have the modality."""
+        matrix, place = cells.matrices[key], cells.rows[key][rows]
+        calls = None if matrix.coverage is None else matrix.coverage[place]
+        return cls(
+            matrix.values[place], matrix.depth[place], calls, None if matrix.panels is None else matrix.panels.of(place)
+        )
 
+    def only(self, columns: Int[np.ndarray, " some"] | Bool[np.ndarray, " feature"]) -> Measured:
+        """Some of the features."""
+        calls = None if self.calls is None else self.calls[:, columns]
+        known = None if self.known is None else self.known[:, columns]
+        return Measured(self.values[:, columns], self.depth, calls, known)
 
-def coverage(cells: CellDataset, rows: Int[np.ndarray, " cell"], key: str) -> sp.csr_matrix | None:
-    """The calls of a methylation modality there."""
-    matrix = cells.matrices[key]
-    return None if matrix.coverage is None else matrix.coverage[cells.rows[key][rows]]
+    def on(self, scale: str) -> Matrix:
+        """On a scale, which may relate a feature to all others that there are."""
+        return on_scale(self.values, self.depth, self.calls, scale, self.known)
+
+    def every(self, step: int) -> Measured:
+        """Every so many-th cell."""
+        calls = None if self.calls is None else self.calls[::step]
+        return Measured(
+            self.values[::step], self.depth[::step], calls, None if self.known is None else self.known[::step]
+        )

@@ -13,8 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from multiome.data.dataset import CellDataset
 from multiome.metrics.validation import dense
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import coverage, known, query_of, recorded
-from multiome.predict.scale import on_scale
+from multiome.predict.held_out import Measured, query_of
 
 N_NEIGHBOURS = 30
 MAX_REFERENCE = 20_000
@@ -30,23 +29,16 @@ class Neighbours:
     pool: sp.csr_array
     """Scored cells x training cells, 1 where near."""
 
-    def predict(
-        self, cells: CellDataset, key: str, scale: str, columns: np.ndarray
-    ) -> Float[np.ndarray, "cell feature"]:
-        """The mean of their measured values of some features on the scale."""
-        values, depth = recorded(cells, self.rows, key)
-        calls = coverage(cells, self.rows, key)
-        if calls is not None:
-            covered = (self.pool @ calls[:, columns]).toarray()
-            return (self.pool @ values[:, columns]).toarray() / np.maximum(covered, 1)
-        there = known(cells, self.rows, key)
-        if there is not None:  # those of the neighbours that were measured in it; all alike where none was
-            there = there[:, columns]
-            y = dense(on_scale(values[:, columns], depth, None, scale, there))
-            n, mean = self.pool @ there.astype(float), np.where(there, y, 0).sum(0) / np.maximum(there.sum(0), 1)
-            return np.where(n > 0, (self.pool @ np.where(there, y, 0)) / np.maximum(n, 1), mean)
-        pooled = self.pool @ on_scale(values[:, columns], depth, None, scale) / self.pool[[0]].sum()
-        return dense(pooled)
+    def predict(self, theirs: Measured, scale: str) -> Float[np.ndarray, "cell feature"]:
+        """The mean of what was measured of the training cells, on the scale."""
+        if theirs.calls is not None:
+            return (self.pool @ theirs.values).toarray() / np.maximum((self.pool @ theirs.calls).toarray(), 1)
+        if theirs.known is None:
+            return dense(self.pool @ theirs.on(scale) / self.pool[[0]].sum())
+        # of those of the neighbours that were measured in a feature; all alike where none was
+        there, y = theirs.known, np.where(theirs.known, dense(theirs.on(scale)), 0)
+        n, mean = self.pool @ there.astype(float), y.sum(0) / np.maximum(there.sum(0), 1)
+        return np.where(n > 0, (self.pool @ y) / np.maximum(n, 1), mean)
 
 
 def neighbours(

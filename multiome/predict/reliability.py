@@ -12,6 +12,8 @@ second 100.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -31,10 +33,10 @@ from multiome.predict.feature_scores import (
     spread,
 )
 from multiome.predict.fitted import Fitted
-from multiome.predict.held_out import coverage, known, query_of, recorded, with_others
+from multiome.predict.held_out import Measured, query_of, with_others
 from multiome.predict.multiple_tests import bh
 from multiome.predict.neighbours import neighbours
-from multiome.predict.scale import WHOLE_CELL, compared_on, on_scale
+from multiome.predict.scale import WHOLE_CELL, compared_on
 
 BELIEF = 100.0
 """Cells' worth of belief in what the model expects of itself."""
@@ -79,21 +81,23 @@ def reliability_of(
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(looked_at), 1)
     # CLR is of a cell's own proteins: how many it has is part of what is predicted
     at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
-    depth = recorded(cells, scored, key)[1]
+    theirs, near = Measured.of(cells, looked_at, key), Measured.of(cells, pool.rows, key)
+    depth = theirs.depth[:n]
     strata = np.argsort(np.argsort(depth, kind="stable")) * N_DEPTHS // len(depth)
     parts = []
     for start in range(0, len(every), size):
         columns = np.arange(start, min(start + size, len(every)))
         query = query_of(fitted, cells, looked_at, key, every[columns], depth=at)
         predicted = expected(query, scale, seed=seed).astype(np.float64)
-        measured, telling = measurements(cells, looked_at, key, scale, columns)
+        own, other = theirs.only(columns), near.only(columns)
+        measured, telling = measurements(own, scale)
         n_telling = telling[:n].sum(0).astype(float)
         hoped = (
             expected_auroc(predicted)
             if scale == "probability"
-            else expected_correlation(predicted, measured, varied(cells, pool.rows, key, scale, columns))
+            else expected_correlation(predicted, measured, varied(other, scale))
         )
-        beside = pool.predict(cells, key, scale, columns)
+        beside = pool.predict(other, scale)
         parts.append(judge(predicted[:n], measured[:n], n_telling, beside, scale, strata=strata, hoped=hoped))
     found = pd.concat(parts, ignore_index=True)
     found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
@@ -146,37 +150,28 @@ def judge(
     )
 
 
-def varied(
-    cells: CellDataset, rows: np.ndarray, key: str, scale: str, columns: np.ndarray
-) -> Float[np.ndarray, " feature"]:
-    """Standard deviation of some features' measured values; over some of the cells where values are dense.
+def varied(theirs: Measured, scale: str) -> Float[np.ndarray, " feature"]:
+    """Standard deviation of each feature's measured values; over some of the cells where values are dense.
 
     Over more cells than are predicted: of a feature with few counts, these say little.
     """
-    if scale == "log_cp10k" and cells.matrices[key].panels is None:
-        values, depth = recorded(cells, rows, key)
-        y = sp.csr_matrix(on_scale(values[:, columns], depth, None, scale))
-        return np.sqrt(mean_variance_axis(y, axis=0)[1])
-    fewer = rows[:: -(-len(rows) * len(columns) // ENTRIES)]
-    measured, _ = measurements(cells, fewer, key, scale, columns)
+    if scale == "log_cp10k" and theirs.known is None:
+        return np.sqrt(mean_variance_axis(sp.csr_matrix(theirs.on(scale)), axis=0)[1])
+    measured, _ = measurements(theirs.every(-(-math.prod(theirs.values.shape) // ENTRIES)), scale)
     return spread(measured, measured)
 
 
 def measurements(
-    cells: CellDataset, rows: np.ndarray, key: str, scale: str, columns: np.ndarray
+    theirs: Measured, scale: str
 ) -> tuple[Float[np.ndarray, "cell feature"], Bool[np.ndarray, "cell feature"]]:
-    """Measured values of some features on the scale, NaN where nothing was, and which cells tell of each.
+    """Measured values on the scale, NaN where nothing was, and which cells tell of each feature.
 
     A cell tells if it was measured; of counts that are mostly 0, only if there is one.
     """
-    values, depth = recorded(cells, rows, key)
-    calls = coverage(cells, rows, key)
-    there = known(cells, rows, key)
-    there = None if there is None else there[:, columns]
-    y = dense(on_scale(values[:, columns], depth, None if calls is None else calls[:, columns], scale, there))
-    if calls is not None:
-        y = np.where(calls[:, columns].toarray() > 0, y, np.nan)
+    y = dense(theirs.on(scale))
+    if theirs.calls is not None:
+        y = np.where(theirs.calls.toarray() > 0, y, np.nan)
         return y, ~np.isnan(y)
-    if there is not None:
-        return np.where(there, y, np.nan), (y != 0) & there
+    if theirs.known is not None:
+        return np.where(theirs.known, y, np.nan), (y != 0) & theirs.known
     return y, y != 0

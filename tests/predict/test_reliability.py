@@ -17,6 +17,7 @@ from multiome.metrics import clr, pearson
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.predict import reliability
 from multiome.predict.feature_scores import correlation, expected_auroc, expected_correlation
+from multiome.predict.held_out import Measured
 from multiome.predict.reliability import COLUMNS, learn_reliability, measurements, varied
 
 
@@ -126,10 +127,11 @@ def test_predictions_that_are_right_reach_what_they_expect():
 @pytest.mark.parametrize(("key", "scale"), [("rna", "log_cp10k"), ("prot", "clr"), ("met", "fraction")])
 def test_how_measured_values_vary_is_told_by_all_cells(dataset, monkeypatch, key, scale):
     rows, columns = np.flatnonzero(dataset.observed(key)), np.arange(8)
-    measured, _ = measurements(dataset, rows, key, scale, columns)
-    np.testing.assert_allclose(varied(dataset, rows, key, scale, columns), np.nanstd(measured, axis=0), rtol=1e-5)
+    some = Measured.of(dataset, rows, key).only(columns)
+    measured, _ = measurements(some, scale)
+    np.testing.assert_allclose(varied(some, scale), np.nanstd(measured, axis=0), rtol=1e-5)
     monkeypatch.setattr(reliability, "ENTRIES", len(rows) * len(columns) // 2)
-    told = varied(dataset, rows, key, scale, columns)
+    told = varied(some, scale)
     few = measured if scale == "log_cp10k" else measured[::2]
     np.testing.assert_allclose(told, np.nanstd(few, axis=0), rtol=1e-5)
 
