@@ -17,6 +17,9 @@ EVERY, FROM, LONG = 4, 100, 0.9
 """From so many steps on, a running average that decays no faster than this takes up every fourth step's weights: those
 between add next to nothing to it, and it takes as long as two thirds of the optimiser's own step."""
 
+LOSSES = ("elbo", "cross", "clip", "align", "total")
+"""In the order of a history."""
+
 
 class AverageWeights(pl.Callback):
     """A running average of the weights, which held-out cells are scored with and which is kept at its best score.
@@ -134,11 +137,14 @@ class History(pl.Callback):
         self.validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        for name, value in trainer.callback_metrics.items():
-            cells, _, loss = name.partition("/")
-            if loss and (self.validated or cells != "val"):  # Lightning keeps what earlier epochs have logged
-                self.rows.append({"epoch": trainer.current_epoch, "cells": cells, "loss": loss, "value": float(value)})
-        self.validated = False
+        assert isinstance(task, IntegrationTask)
+        logged = trainer.callback_metrics  # also what earlier epochs have logged
+        for cells, told in (("train", task.told), ("val", LOSSES if self.validated else ())):
+            for loss in LOSSES:
+                if loss in told and f"{cells}/{loss}" in logged:
+                    value = float(logged[f"{cells}/{loss}"])
+                    self.rows.append({"epoch": trainer.current_epoch, "cells": cells, "loss": loss, "value": value})
+        self.validated, task.told = False, set()
 
     def table(self) -> pd.DataFrame:
         """One row per epoch, part of the cells (``train``, or ``val`` where those were scored) and loss."""

@@ -82,7 +82,7 @@ def train_here(
     with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=n_epochs,
-            **devices(config, share, varies=len(observed) == 1 or not np.all(list(observed.values()))),
+            **devices(config, share),
             callbacks=callbacks,
             logger=False,
             enable_checkpointing=False,
@@ -106,11 +106,8 @@ def train_here(
     return Trained(history.table(), interrupt.asked)
 
 
-def devices(config: TrainConfig, share: Share, *, varies: bool) -> dict[str, Any]:
-    """What Lightning trains with; which weights are used ``varies`` where a modality may be absent from a minibatch.
-
-    One modality alone has no use for the temperature of the contrastive loss.
-    """
+def devices(config: TrainConfig, share: Share) -> dict[str, Any]:
+    """What Lightning trains with."""
     if share.world == 1:
         return {"accelerator": config.accelerator, "devices": 1, "plugins": [LightningEnvironment()]}
     started = launcher()
@@ -121,7 +118,7 @@ def devices(config: TrainConfig, share: Share, *, varies: bool) -> dict[str, Any
         environment = SLURMEnvironment(auto_requeue=False) if by_slurm else TorchElasticEnvironment()
     strategy = DDPStrategy(
         process_group_backend=None if config.on_gpu else "gloo",
-        find_unused_parameters=varies,
+        find_unused_parameters=True,  # steps that do not compare modalities, minibatches without one of them
         broadcast_buffers=False,
         gradient_as_bucket_view=True,
     )

@@ -29,8 +29,8 @@ from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
 """Under which a file says which fit it is of."""
-FORM = 3
-"""Counted up where a state of training comes to hold something else: an earlier one is then of another fit."""
+FORM = 4
+"""Counted up where states of training come to hold something else, or steps to do: earlier ones are of another fit."""
 WHERE = ("checkpoint", "progress_bar", "accelerator", "side_by_side")
 """Settings that do not decide how a fit ends, but for rounding."""
 DATA = ("features and batches", "values", "graph")

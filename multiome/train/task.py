@@ -37,6 +37,8 @@ WARM_UP, LAST_RATE = 50, 0.02
 """Steps until the learning rate is at its peak, and the share of the peak that is left at the last planned step."""
 SHARE_EVERY = 10
 """Steps after which encoders see the feature embeddings that the guidance graph has come to make."""
+CLIP_EVERY = 2
+"""Of so many steps one compares modalities, for all of them: with its second view this is a tenth of a step's work."""
 
 
 class IntegrationTask(pl.LightningModule):
@@ -70,6 +72,8 @@ class IntegrationTask(pl.LightningModule):
         names = [name for name, p in self.named_parameters() if any(p is table for table in tables)]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
         self.noted: dict[str, tuple[Tensor | float, int]] = {}
+        self.told: set[str] = set()
+        """What the last epoch's steps had of losses: not all steps have all of them."""
 
     def losses(self, batch: Batch, *, keep: float, feature_dropout: float) -> dict[str, Tensor]:
         """Every term, per cell."""
@@ -78,7 +82,8 @@ class IntegrationTask(pl.LightningModule):
         n_features = {key: vae.channel(key).likelihood.n_features for key in batch.counts}
         found = hide_features(n_features, feature_dropout, device=self.device)
         views = [thin(batch, keep, counts=counts)]
-        if keep < 1 and self.paired and len(batch.counts) > 1:
+        compares = len(batch.counts) > 1 and (not self.training or self.global_step % CLIP_EVERY == 0)
+        if keep < 1 and self.paired and compares:
             # another thinned view of the modalities that CLIP compares with one before them
             later = replace(batch, counts=dict(islice(batch.counts.items(), 1, None)))
             views.append(thin(later, keep, counts=counts))
@@ -99,7 +104,8 @@ class IntegrationTask(pl.LightningModule):
             terms = {"elbo": elbo(some_or_all(batch.observed, self.config.part_share))}
         else:
             terms = {"elbo": elbo(batch.observed), "cross": elbo(part_of(batch.observed))}
-        terms["clip"] = self.clip(batch, experts[0], experts[-1])
+        if compares:
+            terms["clip"] = self.clip(batch, experts[0], experts[-1])
         if self.training and self.apart and self.alignment_weight() > 0:
             terms["align"] = self.align(batch, experts[0])
         return terms
@@ -151,10 +157,11 @@ class IntegrationTask(pl.LightningModule):
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum; held-out cells score both kinds of ELBO, in the proportion that training mixes them."""
         share = self.config.part_share if "cross" in losses else 0.0
+        for_all = CLIP_EVERY if self.training else 1
         weights = {
             "elbo": self.weights.elbo * (1 - share),
             "cross": self.weights.elbo * share,
-            "clip": self.clip_weight,
+            "clip": self.clip_weight * for_all,
             "align": self.alignment_weight(),
         }
         return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
@@ -185,7 +192,7 @@ class IntegrationTask(pl.LightningModule):
         if self.trainer.is_last_batch:
             means = {f"train/{name}": total / n for name, (total, n) in self.noted.items()}
             self.log_dict(means, on_step=False, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=self.world > 1)
-            self.noted = {}
+            self.noted, self.told = {}, set(self.noted)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:  # the weights have changed places with their average

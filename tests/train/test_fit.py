@@ -5,12 +5,14 @@ from __future__ import annotations
 import mudata as md
 import numpy as np
 import pytest
+import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
 import multiome as mo
 from multiome.errors import MultiomeError
 from multiome.train.config import ACCELERATORS
 from multiome.train.loop import MAX_CHECKS
+from multiome.train.task import CLIP_EVERY, IntegrationTask
 
 
 def test_history_is_a_tidy_table_of_finite_losses(model):
@@ -239,3 +241,28 @@ def test_an_accelerator_that_this_machine_lacks(quick_fit, small, monkeypatch):
 def test_configurations_cannot_be_changed():
     with pytest.raises(AttributeError):
         mo.TrainConfig().max_epochs = 3
+
+
+def test_modalities_are_compared_in_every_second_step_for_both(quick_fit, small, monkeypatch):
+    """So that their comparison weighs as it would in every step; held-out cells are always compared."""
+    shares, plain = [], IntegrationTask.total
+
+    def total(self, losses):
+        whole, without = plain(self, losses), plain(self, {k: v for k, v in losses.items() if k != "clip"})
+        shares.append((self.training, ((whole - without) / losses.get("clip", torch.ones(()))).item()))
+        return whole
+
+    monkeypatch.setattr(IntegrationTask, "total", total)
+    quick_fit(small.mdata, steps=12, loss=mo.LossWeights(clip=3))
+    weights = [weight for training, weight in shares if training]
+    np.testing.assert_allclose(weights, np.where(np.arange(len(weights)) % CLIP_EVERY, 0, 3 * CLIP_EVERY), rtol=1e-3)
+    held_out = [weight for training, weight in shares if not training]
+    assert held_out
+    np.testing.assert_allclose(held_out, 3, rtol=1e-3)
+
+
+def test_the_history_has_no_comparison_of_epochs_without_one(quick_fit, small):
+    model = quick_fit(small.mdata, train={"max_epochs": 6, "batch_size": 1000})  # one step per epoch
+    table = model.history[model.history["cells"] == "train"]
+    np.testing.assert_array_equal(table[table["loss"] == "clip"]["epoch"], [0, 2, 4])
+    np.testing.assert_array_equal(table[table["loss"] == "total"]["epoch"], np.arange(6))
