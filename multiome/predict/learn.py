@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +15,12 @@ from multiome.graph.edges import FeatureEdges
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
+from multiome.predict.at_once import at_once
 from multiome.predict.calibrate import calibrate
 from multiome.predict.depth import depth_model
 from multiome.predict.evidence import gather_evidence
 from multiome.predict.fitted import Fitted
-from multiome.predict.reliability import learn_reliability
+from multiome.predict.reliability import joined, learn_reliability
 from multiome.predict.shrinkage import learn_shrinkage
 from multiome.predict.totals import match_totals
 from multiome.predict.unlike import learn_usual
@@ -57,8 +60,11 @@ def learn_together(
     first, *others = models
     evidence = None if edges is None else gather_evidence(first.vae, cells, edges, first.spec, seed=seed)
     fitted = replace(first, graph=graph, evidence=evidence, others=tuple(others))
-    return replace(
-        fitted,
-        usual=learn_usual(fitted, cells, held_out, seed=seed),
-        reliability=learn_reliability(fitted, cells, rows=rows, held_out=held_out, seed=seed),
-    )
+    given: dict[str, Any] = {"rows": rows, "held_out": held_out, "seed": seed}
+    # the modality with most features takes longest
+    keys = sorted(first.spec.modalities, key=lambda key: -len(first.spec.modalities[key].features))
+    reliability = [partial(learn_reliability, fitted, cells, key, **given) for key in keys]
+    pieces = [*reliability, partial(learn_usual, fitted, cells, held_out, seed=seed)]
+    *tables, usual = at_once(pieces, device=first.device)
+    by_key = dict(zip(keys, tables, strict=True))
+    return replace(fitted, usual=usual, reliability=joined(by_key[key] for key in first.spec.modalities))

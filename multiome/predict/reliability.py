@@ -13,6 +13,7 @@ second 100.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ N_DEPTHS = 5
 """Groups of cells of like depth."""
 MAX_CELLS = 1_000
 """Cells that are predicted: those that were held out first."""
-ENTRIES = 5_000_000
+ENTRIES = 2_500_000
 """Of dense matrices, at a time."""
 COLUMNS = [
     "modality", "feature", "score", "reliability", "held_out", "over_mean", "over_knn", "n_cells", "predictable"
@@ -56,16 +57,19 @@ COLUMNS = [
 
 
 def learn_reliability(
-    fitted: Fitted, cells: CellDataset, *, rows: np.ndarray, held_out: np.ndarray, seed: int
+    fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, held_out: np.ndarray, seed: int
 ) -> pd.DataFrame:
-    """One row per feature of every modality of which enough cells were held out beside another one."""
-    found = [pd.DataFrame(columns=COLUMNS)]
-    for key in fitted.spec.modalities:
-        scored = with_others(cells, held_out, key, seed=seed, most=MAX_CELLS)
-        if len(scored):
-            found.append(reliability_of(fitted, cells, key, rows=rows, scored=scored, seed=seed))
-    tables = [table for table in found if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else found[0]
+    """One row per feature of a modality, none where too few of its cells were held out beside another one."""
+    scored = with_others(cells, held_out, key, seed=seed, most=MAX_CELLS)
+    if not len(scored):
+        return pd.DataFrame(columns=COLUMNS)
+    return reliability_of(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+
+
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Those of all modalities."""
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 
 def reliability_of(

@@ -18,7 +18,12 @@ from multiome.metrics.ranking import auroc_per_feature
 from multiome.predict import reliability
 from multiome.predict.feature_scores import correlation, expected_auroc, expected_correlation
 from multiome.predict.held_out import Measured
-from multiome.predict.reliability import COLUMNS, learn_reliability, measurements, varied
+from multiome.predict.reliability import COLUMNS, joined, learn_reliability, measurements, varied
+
+
+def learned(fitted, cells, **given):
+    """Of all modalities."""
+    return joined(learn_reliability(fitted, cells, key, **given) for key in fitted.spec.modalities)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +87,7 @@ def test_it_is_saved(trained, tmp_path):
 
 
 def test_few_cells_say_nothing(model, dataset):
-    found = learn_reliability(model._fitted, dataset, rows=np.arange(100), held_out=np.arange(100, 110), seed=0)
+    found = learned(model._fitted, dataset, rows=np.arange(100), held_out=np.arange(100, 110), seed=0)
     assert list(found.columns) == COLUMNS
     assert found.empty
 
@@ -169,7 +174,7 @@ def test_what_never_varied_is_not_known(model, small, dataset_of):
     counts[:, absent] = 0
     data["rna"].X = counts.tocsr()
     rows = np.arange(60, data.n_obs)
-    table = learn_reliability(model._fitted, dataset_of(data, "batch"), rows=rows, held_out=held_out, seed=0)
+    table = learned(model._fitted, dataset_of(data, "batch"), rows=rows, held_out=held_out, seed=0)
     found = table.query("modality == 'rna'").set_index("feature").loc[data["rna"].var_names[[unseen, absent]]]
     assert found["n_cells"].tolist() == [0, 0]
     assert found["held_out"].isna().all()
