@@ -17,7 +17,7 @@ import torch
 import multiome as mo
 from multiome.data.query import read_query
 from multiome.nn.transform import from_dense
-from multiome.predict.held_out import known
+from multiome.predict.held_out import Measured
 from multiome.predict.reliability import measurements
 from multiome.train.config import LossWeights, TrainConfig
 from multiome.train.task import IntegrationTask
@@ -159,8 +159,9 @@ def test_what_is_learnt_of_features_is_of_measured_values(two):
     assert table["reliability"].mean() > 0.4
     _, cells = read_query(two.mdata, two.model.spec)
     rows = np.arange(N_CELLS)
-    y, telling = measurements(cells, rows, "prot", "clr", np.arange(N_PROTEINS))
-    there = known(cells, rows, "prot")
+    theirs = Measured.of(cells, rows, "prot")
+    y, telling = measurements(theirs, "clr")
+    there = theirs.known
     np.testing.assert_array_equal(np.isnan(y), ~there)
     assert (telling <= there).all()
     assert telling.any(0)[there.any(0)].all()
