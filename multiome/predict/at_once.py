@@ -12,14 +12,14 @@ MOST = 2
 """Pieces that are worked on at a time: each has memory of its own."""
 
 
-def at_once(pieces: Sequence[Callable[[], Any]], *, device: torch.device) -> list[Any]:
+def at_once(pieces: Sequence[Callable[[], Any]], *, device: torch.device, most: int = MOST) -> list[Any]:
     """What they give, in order; they are begun in it, too, so that the longest should come first.
 
     Much of what is done with a block of predictions, such as sorting, NumPy does with one thread: two blocks at a time
     keep two threads busy. None of them may use random numbers that all share. On a GPU one comes after the other.
     """
     threads = torch.get_num_threads()
-    n = min(MOST, threads, len(pieces)) if device.type == "cpu" else 1
+    n = min(most, threads, len(pieces)) if device.type == "cpu" else 1
     if n < 2:
         return [piece() for piece in pieces]
     try:

@@ -11,11 +11,12 @@ import numpy as np
 
 from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
+from multiome.data.stored import MAX_IN_MEMORY
 from multiome.graph.edges import FeatureEdges
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
-from multiome.predict.at_once import at_once
+from multiome.predict.at_once import MOST, at_once
 from multiome.predict.calibrate import calibrate
 from multiome.predict.depth import depth_model
 from multiome.predict.evidence import gather_evidence
@@ -65,6 +66,8 @@ def learn_together(
     keys = sorted(first.spec.modalities, key=lambda key: -len(first.spec.modalities[key].features))
     reliability = [partial(learn_reliability, fitted, cells, key, **given) for key in keys]
     pieces = [*reliability, partial(learn_usual, fitted, cells, held_out, seed=seed)]
-    *tables, usual = at_once(pieces, device=first.device)
+    # beside many cells this takes little time, and memory is not to grow with their number
+    most = 1 if first.spec.n_cells > MAX_IN_MEMORY else MOST
+    *tables, usual = at_once(pieces, device=first.device, most=most)
     by_key = dict(zip(keys, tables, strict=True))
     return replace(fitted, usual=usual, reliability=joined(by_key[key] for key in first.spec.modalities))

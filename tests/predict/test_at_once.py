@@ -32,6 +32,7 @@ def test_two_at_a_time_with_a_thread_each():
     assert found == [(i, 1) for i in range(5)]
     assert torch.get_num_threads() == 2
     assert at_once([torch.get_num_threads], device=CPU) == [2]
+    assert at_once([torch.get_num_threads] * 2, device=CPU, most=1) == [2, 2]
 
 
 @pytest.mark.usefixtures("_two_threads")
