@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 MOST = 2
-"""Pieces that are worked on at a time: each has memory of its own."""
+"""Pieces that are worked on at a time, where nothing else is said: each has memory of its own."""
 
 
 def at_once(pieces: Sequence[Callable[[], Any]], *, device: torch.device, most: int = MOST) -> list[Any]:

@@ -187,9 +187,9 @@ class LossWeights:
     elbo: float = 1.0
     """Explaining all observed modalities, given all or a part of them."""
     clip: float | None = None
-    """Contrastive alignment of the modalities of one cell, which every second step takes part in for both. By default
-    10, and down to 4 where fewer than 2,500 training cells have several modalities: the fewer the cells, the sooner
-    they are told apart by heart."""
+    """Contrastive alignment of the modalities of one cell, in every second step, where it counts twice. By default 10,
+    and down to 4 where fewer than 2,500 training cells have several modalities: the fewer the cells, the sooner they
+    are told apart by heart."""
     align: float = 30.0
     """With a guidance graph, alignment of modalities that hardly any cell connects, be it through others; also of two
     between which the graph has no edge. Latent states of their cells become alike, where cells of both come near each
