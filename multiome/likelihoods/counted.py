@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -39,7 +40,7 @@ def negative_binomial_log_prob(log_mean: Tensor, theta: Tensor, value: Tensor | 
 def shared_shape(value: Tensor | SparseRows, *parameters: Tensor) -> torch.Size:
     """Of the block that values and parameters make together."""
     shape = torch.Size((len(value), value.n_features)) if isinstance(value, SparseRows) else value.shape
-    return torch.broadcast_shapes(shape, *(parameter.shape for parameter in parameters))
+    return torch.Size(np.broadcast_shapes(shape, *(p.shape for p in parameters)))  # torch's own takes 30 times as long
 
 
 def counted(value: Tensor | SparseRows, shape: torch.Size) -> tuple[Tensor, Tensor]:

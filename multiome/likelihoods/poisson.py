@@ -37,7 +37,7 @@ class LogRate(TorchDistribution):
     @property
     def presence(self) -> Tensor:
         """``P(x > 0)``."""
-        return -torch.expm1(-self.mean)
+        return self.log_rate.exp().neg_().expm1_().neg_()
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> LogRate:
         return LogRate(self.log_rate.expand(batch_shape), validate_args=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Normal
 
+from multiome.model.channel import Channel
 from multiome.types import Batch
 
 
@@ -41,6 +43,25 @@ class Block:
     def exposure(self, noise: Tensor | float) -> Tensor:
         """The target's exposure (cell x 1), uncertain where it was predicted; ``noise`` is standard normal."""
         return (self.log_depth + self.log_depth_std * noise).exp().to(self.q.loc)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the trunk says of some cells at given states, of which any features can be decoded."""
+
+    h: Tensor
+    elsewhere: Sequence[tuple[Tensor, Tensor]] = ()
+    """Features that are decoded from what it says of the same cells in other batches, and this."""
+
+    def decoded(self, channel: Channel, exposure: Tensor, features: Tensor | None) -> Any:
+        """The distribution of some features, or of all, at a depth."""
+        if not self.elsewhere:
+            return channel.decode(self.h, exposure, features)
+        outputs = channel.head(self.h)
+        for those, h in self.elsewhere:
+            outputs[:, :, those] = channel.head(h, those)
+        outputs = outputs if features is None else outputs[:, :, features]
+        return channel.likelihood(outputs, exposure=exposure, features=features)
 
 
 def as_column(values: np.ndarray) -> Tensor:

@@ -11,6 +11,7 @@ from multiome.data.dataset import CellDataset
 from multiome.predict.calibration import Calibration, Precision
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import Measured, query_of, with_others
+from multiome.types import SparseRows
 
 N_DRAWS = 20
 """States and depths drawn per held-out cell."""
@@ -63,14 +64,13 @@ def predictive(
     likelihood = fitted.vae.channel(key).likelihood
     columns = pd.Index(fitted.spec.modalities[key].features).get_indexer(features)
     theirs = Measured.of(cells, rows, key).only(columns)
-    measured = torch.from_numpy(theirs.values.toarray().astype(np.float32))
     factors = torch.from_numpy(np.exp(LOG_FACTORS).astype(np.float32)).to(fitted.device)
     total = np.zeros((len(factors), len(features)))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for block in query.blocks():
-            x = measured[block.index].to(fitted.device)
-            told = x.new_full((len(factors), *x.shape), -torch.inf)
+            x = likelihood.recorded(SparseRows.from_scipy(theirs.values[block.index]).to(fitted.device))
+            told = factors.new_full((len(factors), len(block.index), len(features)), -torch.inf)
             for _ in range(N_DRAWS):
                 p, _ = query.decode(block, block.q.sample(), torch.randn(len(block.index), 1), "counts")
                 for i, factor in enumerate(factors):

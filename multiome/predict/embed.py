@@ -23,6 +23,9 @@ ENTRIES = 8_000_000
 """Of a matrix of cells and features that a CPU works on at a time. Larger ones are taken from the system anew each time
 (above 32 MB by glibc), which costs more than what is computed of them."""
 
+PART = 500_000
+"""Of a matrix that a CPU decodes at a time, and does all that is to be done with it, while it is within its caches."""
+
 
 def blocks(cells: CellDataset, size: int | None = None) -> Iterator[np.ndarray]:
     """Row indices, so many at a time; by default, a block."""
@@ -37,6 +40,12 @@ def block_size(n_values: int, most: int = ENTRIES) -> int:
     while size > 1 and n_values * size > most:
         size //= 2
     return size
+
+
+def parts(n_cells: int, n_features: int) -> list[slice]:
+    """Features that are decoded at a time for so many cells, one part after the other."""
+    size = max(PART // max(n_cells, 1), 1)
+    return [slice(start, min(start + size, n_features)) for start in range(0, n_features, size)]
 
 
 def posterior(fitted: Fitted, cells: CellDataset, batch: Batch) -> Normal:

@@ -13,7 +13,7 @@ second 100.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
-from multiome.predict.expected import expected
+from multiome.predict.expected import expected, known_of
 from multiome.predict.feature_scores import (
     auroc_error,
     correlation,
@@ -38,6 +38,7 @@ from multiome.predict.held_out import Measured, query_of, with_others
 from multiome.predict.multiple_tests import bh
 from multiome.predict.neighbours import neighbours
 from multiome.predict.scale import WHOLE_CELL, compared_on
+from multiome.predict.states import Query
 
 BELIEF = 100.0
 """Cells' worth of belief in what the model expects of itself."""
@@ -51,6 +52,8 @@ MAX_CELLS = 1_000
 """Cells that are predicted: those that were held out first."""
 ENTRIES = 2_500_000
 """Of dense matrices, at a time."""
+PREDICTED = 4
+"""Times as many values that are predicted at a time: what all features of a cell share is then found less often."""
 COLUMNS = [
     "modality", "feature", "score", "reliability", "held_out", "over_mean", "over_knn", "n_cells", "predictable"
 ]  # fmt: skip
@@ -85,14 +88,12 @@ def reliability_of(
     size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(looked_at), 1)
     # CLR is of a cell's own proteins: how many it has is part of what is predicted
     at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
+    query = query_of(fitted, cells, looked_at, key, every, depth=at)
     theirs, near = Measured.of(cells, looked_at, key), Measured.of(cells, pool.rows, key)
     depth = theirs.depth[:n]
     strata = np.argsort(np.argsort(depth, kind="stable")) * N_DEPTHS // len(depth)
     parts = []
-    for start in range(0, len(every), size):
-        columns = np.arange(start, min(start + size, len(every)))
-        query = query_of(fitted, cells, looked_at, key, every[columns], depth=at)
-        predicted = expected(query, scale, seed=seed).astype(np.float64)
+    for columns, predicted in predictions(query, scale, size=size, seed=seed):
         own, other = theirs.only(columns), near.only(columns)
         measured, telling = measurements(own, scale)
         n_telling = telling[:n].sum(0).astype(float)
@@ -108,6 +109,19 @@ def reliability_of(
     found.insert(0, "feature", every)
     found.insert(0, "modality", key)
     return found[COLUMNS]
+
+
+def predictions(
+    query: Query, scale: str, *, size: int, seed: int
+) -> Iterator[tuple[Int[np.ndarray, " some"], Float[np.ndarray, "cell some"]]]:
+    """So many features after so many others: which they are, and what is expected of them."""
+    known, every = known_of(query), query.features
+    for start in range(0, len(every), PREDICTED * size):
+        wide = every[start : start + PREDICTED * size]
+        told = expected(query.only(wide), scale, seed=seed, known=known)
+        for first in range(0, len(wide), size):
+            columns = np.arange(first, min(first + size, len(wide)))
+            yield start + columns, told[:, columns].astype(np.float64)
 
 
 def judge(

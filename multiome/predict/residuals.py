@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from multiome.data.dataset import CellDataset
-from multiome.predict.embed import block_size, blocks, posterior
+from multiome.predict.embed import block_size, blocks, parts, posterior
 from multiome.predict.fitted import Fitted
 from multiome.predict.novelty import DISPERSION, HIGH, LOW
 from multiome.types import Batch
@@ -82,13 +82,17 @@ def squared(
     if other:
         steps = torch.randint(1, len(states), nearest.shape, generator=torch.Generator().manual_seed(0))
         nearest = (nearest + steps.to(nearest.device)) % len(states)
-    p = vae.channel(key).decode(vae.hidden(states[nearest], batch), vae.exposure(batch, key, None))
-    x, mean, variance = batch.counts[key].dense(), p.mean, p.variance
-    if fitted.spec.modalities[key].has_depth:
-        variance = torch.minimum(variance, mean + DISPERSION * mean**2)
+    h, exposure, value = vae.hidden(states[nearest], batch), vae.exposure(batch, key, None), batch.counts[key].dense()
+    every = torch.arange(value.shape[1], device=value.device)
+    for part in parts(*value.shape):
+        p = vae.channel(key).decode(h, exposure if exposure.shape[1] == 1 else exposure[:, part], every[part])
+        mean, variance = p.mean, p.variance
+        if fitted.spec.modalities[key].has_depth:
+            variance = torch.minimum(variance, mean + DISPERSION * mean**2)
+        residual = ((value[:, part] - mean) / variance.clamp_min(1e-8).sqrt()).clamp(LOW, HIGH)
+        value[:, part] = residual.square()
     known = batch.coverage[key].dense() > 0 if key in batch.coverage else batch.known(key)
-    residual = ((x - mean) / variance.clamp_min(1e-8).sqrt()).clamp(LOW, HIGH)
-    return residual.square().cpu(), None if known is None else known.cpu()
+    return value.cpu(), None if known is None else known.cpu()
 
 
 def total_of(fitted: Fitted, batch: Batch, key: str) -> Float[np.ndarray, " cell"]:

@@ -122,7 +122,7 @@ def best_factor(
     # a head is linear: outputs lie between those of the average and of a cell as trunk outputs do
     centre = channel.head(average, features)
     told = [channel.head(vae.hidden(q.loc + q.scale * z.to(q.loc), batch), features) for z, _ in noises]
-    x, exposure = batch.counts[key].dense(features), vae.exposure(batch, key, features)
+    x, exposure = channel.likelihood.recorded(batch.counts[key], features), vae.exposure(batch, key, features)
     known = batch.known(key, features)
 
     def surprise(factor: float) -> float:

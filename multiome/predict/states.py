@@ -17,9 +17,9 @@ from multiome.data.cells import Cells
 from multiome.data.covariates import UNSEEN
 from multiome.data.dataset import CellDataset
 from multiome.predict.arguments import Depth
-from multiome.predict.block import Block, Borrowed, as_column
+from multiome.predict.block import Block, Borrowed, Told, as_column
 from multiome.predict.elsewhere import elsewhere
-from multiome.predict.embed import block_size, blocks, posterior
+from multiome.predict.embed import block_size, blocks, parts, posterior
 from multiome.predict.fitted import Fitted
 from multiome.predict.scale import WHOLE_CELL
 from multiome.types import Batch
@@ -88,6 +88,14 @@ class Query:
             return None
         return torch.from_numpy(every.get_indexer(self.features).astype(np.int64)).to(self.fitted.device)
 
+    def features_of(self, part: slice) -> Tensor | None:
+        """Some of the wanted features in the model's order, None if they are all of them."""
+        if part == slice(None):
+            return self.feature_index
+        if self.feature_index is not None:
+            return self.feature_index[part]
+        return torch.arange(len(self.features), device=self.fitted.device)[part]
+
     @property
     def block_size(self) -> int:
         """Cells that are predicted at a time: fewer where there are many features, unless on a GPU."""
@@ -125,21 +133,42 @@ class Query:
 
         It covers the wanted features, or all of them where the scale relates a feature to all others (CLR).
         """
-        exposure = block.exposure(noise)
-        total = exposure * self.fitted.spec.modalities[self.target].median_depth
-        features = None if scale in WHOLE_CELL else self.feature_index
-        if self.fitted.spec.modalities[self.target].coverage_layer is not None:
-            exposure = exposure.expand(-1, len(self.features))  # every site covered once: fractions do not depend on it
-        wanted = self.at(block.batch, z, exposure, features, block.centre, borrowed=block.borrowed)
-        if self.measured_in is None:
-            return wanted, total
-        vae, batch = self.fitted.vae, block.batch
-        there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
-        centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
-        exposure, borrowed = vae.exposure(batch, self.target, features), self.borrowed(there)
-        measured = self.at(there, z, exposure, features, centre, borrowed=borrowed)
-        recorded = self.recorded(block, features)
-        return vae.channel(self.target).likelihood.given(measured, recorded, wanted=wanted), total
+        ((_, p, total),) = self.decoded(block, z, noise, scale, [slice(None)])
+        return p, total
+
+    def decode_parts(
+        self, block: Block, z: Tensor, noise: Tensor | float, scale: str
+    ) -> Iterator[tuple[slice, Any, Tensor]]:
+        """The same, some of the wanted features after the other: which these are, and what `decode` says of them.
+
+        All at once where that is no slower.
+        """
+        each = parts(len(block.index), len(self.features))
+        if len(each) == 1 or scale in WHOLE_CELL or block.borrowed or self.fitted.device.type != "cpu":
+            each = [slice(None)]
+        return self.decoded(block, z, noise, scale, each)
+
+    def decoded(
+        self, block: Block, z: Tensor, noise: Tensor | float, scale: str, parts: Sequence[slice]
+    ) -> Iterator[tuple[slice, Any, Tensor]]:
+        """Each part of the wanted features, and what is said of it."""
+        vae, spec, batch = self.fitted.vae, self.fitted.spec.modalities[self.target], block.batch
+        channel, depth = vae.channel(self.target), block.exposure(noise)
+        told = self.told(batch, z, block.centre, borrowed=block.borrowed)
+        measured = None
+        if self.measured_in is not None:
+            there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
+            centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
+            measured = self.told(there, z, centre, borrowed=self.borrowed(there))
+        for part in parts:
+            features = None if scale in WHOLE_CELL else self.features_of(part)
+            # every site covered once: fractions do not depend on it
+            exposure = depth if spec.coverage_layer is None else depth.expand(-1, len(self.features[part]))
+            p = told.decoded(channel, exposure, features)
+            if measured is not None:
+                before = measured.decoded(channel, vae.exposure(batch, self.target, features), features)
+                p = channel.likelihood.given(before, self.recorded(block, features), wanted=p)
+            yield part, p, depth * spec.median_depth
 
     def calibrated(self, p: Any, scale: str) -> Any:
         """What `decode` gave, as dispersed as held-out cells were: what measurements are drawn from.
@@ -170,27 +199,13 @@ class Query:
             for those, index in elsewhere(spec.modalities[self.target], batch.batch_index)
         ]
 
-    def at(
-        self,
-        batch: Batch,
-        z: Tensor,
-        exposure: Tensor,
-        features: Tensor | None,
-        centre: Tensor | None,
-        *,
-        borrowed: Sequence[Borrowed] = (),
-    ) -> Any:
-        """The distribution of the target at given states and depth, before its own values are known."""
-        vae, channel = self.fitted.vae, self.fitted.vae.channel(self.target)
-        h = self.fitted.shrinkage.apply(vae.hidden(z, batch), centre, self.target)
-        if not borrowed:
-            return channel.decode(h, exposure, features)
-        outputs = channel.head(h)
-        for other in borrowed:
-            told = self.fitted.shrinkage.apply(vae.hidden(z, other.batch), other.centre, self.target)
-            outputs[:, :, other.features] = channel.head(told, other.features)
-        outputs = outputs if features is None else outputs[:, :, features]
-        return channel.likelihood(outputs, exposure=exposure, features=features)
+    def told(self, batch: Batch, z: Tensor, centre: Tensor | None, *, borrowed: Sequence[Borrowed]) -> Told:
+        """What the trunk says of cells at given states, before their own values of the target are known."""
+
+        def h(batch: Batch, centre: Tensor | None) -> Tensor:
+            return self.fitted.shrinkage.apply(self.fitted.vae.hidden(z, batch), centre, self.target)
+
+        return Told(h(batch, centre), [(other.features, h(other.batch, other.centre)) for other in borrowed])
 
     def recorded(self, block: Block, features: Tensor | None) -> Tensor:
         """The target's own values (cell x feature); NaN in features that the data, or the cell's panel, lack."""

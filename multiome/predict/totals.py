@@ -17,7 +17,7 @@ from multiome.data.dataset import CellDataset
 from multiome.model.panels import where_known
 from multiome.model.vae import MultiomeVAE
 from multiome.nn.fusion import product_of_experts
-from multiome.predict.embed import block_size, blocks
+from multiome.predict.embed import blocks, parts
 from multiome.predict.shrinkage import Shrinkage
 
 MAX_CELLS = 20_000
@@ -44,16 +44,18 @@ def totals(
 ) -> tuple[Float[Tensor, " feature"], Float[Tensor, " feature"]]:
     """Of each feature over some cells: counted, and predicted from the other modalities; from itself where alone."""
     channel, device = vae.channel(key), next(vae.parameters()).device
-    counted, predicted = torch.zeros(2, channel.likelihood.n_features, dtype=torch.float64, device=device)
-    looked_at = cells.part(rows)
-    for index in blocks(looked_at, block_size(channel.likelihood.n_features)):
+    n_features = channel.likelihood.n_features
+    counted, predicted = torch.zeros(2, n_features, dtype=torch.float64, device=device)
+    looked_at, every = cells.part(rows), torch.arange(n_features, device=device)
+    for index in blocks(looked_at):
         batch = looked_at.take(index).to(device)
         others = [seen for other, seen in batch.observed.items() if other != key]
         alone = ~torch.stack(others).any(0) if others else batch.observed[key]
         q = product_of_experts(vae.encode(batch).per_modality, {**batch.observed, key: alone})
         z = q.loc + q.scale * torch.randn(q.loc.shape, generator=noise).to(device)
         h = shrinkage.apply(vae.hidden(z, batch), shrinkage.centre(vae, batch.batch_index, key), key)
-        mean = channel.decode(h, vae.exposure(batch, key, None)).mean
-        predicted += where_known(mean, batch.known(key)).sum(0)
+        for part in parts(len(index), n_features):
+            mean = channel.decode(h, vae.exposure(batch, key, every[part]), every[part]).mean
+            predicted[part] += where_known(mean, batch.known(key, every[part])).sum(0)
         counted += batch.counts[key].column_sum()
     return counted.float(), predicted.float()

@@ -13,7 +13,6 @@ from multiome.data.dataset import CellDataset
 from multiome.data.spec import DataSpec
 from multiome.graph.edges import FeatureEdges
 from multiome.model.config import ModelConfig
-from multiome.model.panels import where_known
 from multiome.model.vae import MultiomeVAE
 from multiome.train.matching import matched, without_depth
 from multiome.types import Batch
@@ -97,6 +96,5 @@ def mean_surprise(vae: MultiomeVAE, batch: Batch, key: str) -> float:
     """Negative log-likelihood per cell of the average profile, in nats."""
     channel = vae.channel(key)
     nothing = torch.zeros(len(batch), channel.head.embedding.shape[-1])
-    p = channel.decode(nothing, vae.exposure(batch, key, None))
-    told = where_known(p.log_prob(batch.counts[key].dense()), batch.known(key))
-    return max(-float(told.sum(-1).mean()), 1.0)
+    p = channel.likelihood.of_cells(channel.decode(nothing, vae.exposure(batch, key, None)), batch.known(key))
+    return max(-float(p.log_prob(channel.likelihood.recorded(batch.counts[key])).mean()), 1.0)
