@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from multiome.metrics.validation import Array, Dense, check_same_shape
+from multiome.metrics.validation import Array, Dense, Index, check_same_shape
+
+RARE = 0.1
+"""Share of positives up to which each is looked up among the sorted scores; of more, all scores are ranked instead."""
 
 
 def auroc(score: npt.ArrayLike, positive: npt.ArrayLike) -> float:
@@ -100,8 +103,28 @@ def average_precision(positives: Dense, parts: Iterable[Dense]) -> float:
 def _pairs_won(score: Dense, seen: Dense) -> tuple[Array, Array]:
     """Per column: the Mann-Whitney count of positive-negative pairs that the positive wins, and the number of pairs."""
     positives = seen.sum(0, dtype=np.float64)
-    won = (rankdata(score, axis=0) * seen).sum(0) - positives * (positives + 1) / 2
-    return won, positives * (len(seen) - positives)
+    if seen.sum() <= RARE * seen.size:
+        feature, cell = np.nonzero(seen.T)
+        below, up_to = _looked_up(score[cell, feature], np.sort(score.T, axis=1), feature)
+        ranks = np.bincount(feature, weights=(below + up_to + 1) / 2, minlength=seen.shape[1])
+    else:
+        ranks = (rankdata(score, axis=0) * seen).sum(0)
+    return ranks - positives * (positives + 1) / 2, positives * (len(seen) - positives)
+
+
+def _looked_up(value: Dense, ordered: Dense, row: Index) -> tuple[Index, Index]:
+    """How many entries of its row lie below each value, and how many do not lie above it, by bisection of all at once.
+
+    ``ordered`` holds sorted rows, and ``row`` says in which each value belongs.
+    """
+    n = ordered.shape[1]
+    found = np.zeros((2, len(value)), dtype=np.int64)
+    for step in 2 ** np.arange(n.bit_length())[::-1]:
+        further = found + step
+        there = ordered[row, np.minimum(further, n) - 1]
+        passed = np.stack([there[0] < value, there[1] <= value]) & (further <= n)
+        found[passed] = further[passed]
+    return found[0], found[1]
 
 
 def _scored(score: npt.ArrayLike, positive: npt.ArrayLike, n_axes: int | None = None) -> tuple[Dense, Dense]:

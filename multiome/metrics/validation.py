@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 Dense: TypeAlias = npt.NDArray[Any]
 Array: TypeAlias = npt.NDArray[np.float64]
+Index: TypeAlias = npt.NDArray[np.int64]
 Matrix: TypeAlias = Dense | sp.csr_array
 Values: TypeAlias = npt.ArrayLike | sp.sparray | sp.spmatrix
 """What a caller may pass as a matrix."""

@@ -30,10 +30,10 @@ def test_auprc_by_hand():
     assert auprc(score, positive) == pytest.approx((1 + 2 / 4) / 2)
 
 
-@given(st.integers(2, 60), st.integers(1, 6), st.integers(0, 10_000))
-def test_equal_to_brute_force_and_scikit_learn(n, levels, seed):
+@given(st.integers(2, 60), st.integers(1, 6), st.sampled_from([0.0, 0.4]), st.integers(0, 10_000))
+def test_equal_to_brute_force_and_scikit_learn(n, levels, share, seed):
     rng = np.random.default_rng(seed)
-    score, positive = rng.integers(0, levels, n).astype(np.float32), rng.random(n) < 0.4
+    score, positive = rng.integers(0, levels, n).astype(np.float32), rng.random(n) < share
     positive[:2] = True, False
     won, total = pairs(score, positive)
     assert auroc(score, positive) == pytest.approx(won / total)
@@ -63,9 +63,11 @@ def test_undefined_is_nan():
     assert auprc(score, np.ones(4, bool)) == 1
 
 
-def test_per_feature_and_within_strata(rng):
-    score, positive = rng.integers(0, 5, (40, 6)), rng.random((40, 6)) < 0.3
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_per_feature_and_within_strata(rng, share):
+    score, positive = rng.integers(0, 5, (40, 6)), rng.random((40, 6)) < share
     positive[:, 2] = False
+    positive[0, [0, 1, 3, 4, 5]] = True
     found = auroc_per_feature(score, positive)
     np.testing.assert_allclose(found, [auroc(s, p) for s, p in zip(score.T, positive.T, strict=True)])
     assert np.isnan(found).tolist() == [False, False, True, False, False, False]

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName
+from multiome.predict import embed
 
 CASES = [
     ("rna", "counts"), ("rna", "log_cp10k"), ("atac", "counts"), ("atac", "probability"), ("prot", "counts"),
@@ -62,6 +63,15 @@ def test_expected_values_lie_in_their_intervals_and_these_within_those_of_measur
     if scale not in ("probability", "foreground"):
         wide = np.subtract(*found.interval(0.9)[::-1])
         assert wide.mean() > (high - low).mean()
+
+
+@pytest.mark.parametrize(("key", "scale"), CASES)
+def test_features_may_be_decoded_some_at_a_time(model, cells, monkeypatch, key, scale):
+    told = []
+    for entries in (1_000_000_000, 7 * cells.n_obs):
+        monkeypatch.setattr(embed, "PART", entries)
+        told.append(model.denoise(cells, key, scale=scale, n_samples=0).mean)
+    np.testing.assert_allclose(told[1], told[0], rtol=1e-4, atol=1e-6)
 
 
 def test_without_draws_there_are_values_and_no_intervals(model, cells):

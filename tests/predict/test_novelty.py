@@ -14,6 +14,7 @@ import pytest
 import multiome as mo
 from multiome.errors import MultiomeError, MultiomeWarning
 from multiome.metrics import auroc
+from multiome.predict import embed
 from multiome.predict.novelty import Standard, Usual
 
 
@@ -74,6 +75,15 @@ def test_features_that_are_missing_do_not_make_cells_new(trained):
     found = model.novelty(fewer)
     assert found["unlike_training"].mean() < 0.15  # fewer features scatter more
     assert np.corrcoef(found["novelty"], model.novelty(old, modality="rna")["novelty"])[0, 1] > 0.7
+
+
+def test_features_may_be_decoded_some_at_a_time(trained, monkeypatch):
+    model, old, _ = trained
+    told = []
+    for entries in (1_000_000_000, 7 * old.n_obs):
+        monkeypatch.setattr(embed, "PART", entries)
+        told.append(model.novelty(old)["novelty"])
+    np.testing.assert_allclose(told[1], told[0], rtol=1e-3, atol=1e-3)
 
 
 def test_depth_is_nothing_new(trained):

@@ -9,7 +9,7 @@ import torch
 from multiome.errors import MultiomeError, MultiomeWarning, UnknownName
 from multiome.likelihoods.negative_binomial import MeanDispersion
 from multiome.likelihoods.poisson import LogRate
-from multiome.predict import scale
+from multiome.predict import embed, scale
 from multiome.predict.scale import draw, expectation
 
 SCALES = [
@@ -45,6 +45,18 @@ def test_draws_have_the_expected_mean(model, small, source, target, scale):
         error = draws.std(0) / n_draws**0.5
         gap = (draws.mean(0) - expectation(p, scale, total)).abs()
     assert (gap < 5 * error + 1e-3).all()
+
+
+@pytest.mark.parametrize("features", [None, slice(None, None, -3)])
+@pytest.mark.parametrize(("source", "target", "scale"), SCALES)
+def test_features_may_be_decoded_some_at_a_time(model, small, monkeypatch, source, target, scale, features):
+    adata = small.mdata[source]
+    chosen = None if features is None else list(small.mdata[target].var_names[features])
+    told = []
+    for entries in (1_000_000_000, 7 * adata.n_obs):
+        monkeypatch.setattr(embed, "PART", entries)
+        told.append(model.translate(adata, source=source, target=target, scale=scale, features=chosen).X)
+    np.testing.assert_allclose(told[1], told[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("source", "target", "scale"), SCALES)

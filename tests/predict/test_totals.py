@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from multiome.predict import totals
+from multiome.predict import embed, totals
 from multiome.predict.shrinkage import Shrinkage
 from multiome.predict.totals import match_totals
 
@@ -42,6 +42,15 @@ def test_few_counts_move_little(vae, dataset):
     counted = np.asarray(counted).ravel()
     expected = before + np.log((counted + 10) / (counted * np.exp(before) + 10))
     np.testing.assert_allclose(after, expected, atol=0.05)
+
+
+def test_features_may_be_decoded_some_at_a_time(vae, dataset, monkeypatch):
+    for key in ("rna", "atac"):
+        told = []
+        for entries in (1_000_000_000, 7 * len(dataset)):
+            monkeypatch.setattr(embed, "PART", entries)
+            told.append(differences(vae, dataset, key))
+        np.testing.assert_allclose(told[1], told[0], rtol=1e-4, atol=1e-5)
 
 
 def test_averages_of_counts_are_all_that_changes(vae, dataset):
