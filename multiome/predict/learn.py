@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from multiome.graph.edges import FeatureEdges
 from multiome.graph.guidance import GuidanceGraph
 from multiome.model.config import ModelConfig
 from multiome.model.vae import MultiomeVAE
-from multiome.predict.at_once import MOST, at_once
+from multiome.predict.at_once import MOST
 from multiome.predict.calibrate import calibrate
 from multiome.predict.depth import depth_model
 from multiome.predict.evidence import gather_evidence
@@ -61,13 +60,9 @@ def learn_together(
     first, *others = models
     evidence = None if edges is None else gather_evidence(first.vae, cells, edges, first.spec, seed=seed)
     fitted = replace(first, graph=graph, evidence=evidence, others=tuple(others))
-    given: dict[str, Any] = {"rows": rows, "held_out": held_out, "seed": seed}
-    # the modality with most features takes longest
-    keys = sorted(first.spec.modalities, key=lambda key: -len(first.spec.modalities[key].features))
-    reliability = [partial(learn_reliability, fitted, cells, key, **given) for key in keys]
-    pieces = [*reliability, partial(learn_usual, fitted, cells, held_out, seed=seed)]
     # beside many cells this takes little time, and memory is not to grow with their number
-    most = 1 if first.spec.n_cells > MAX_IN_MEMORY else MOST
-    *tables, usual = at_once(pieces, device=first.device, most=most)
-    by_key = dict(zip(keys, tables, strict=True))
-    return replace(fitted, usual=usual, reliability=joined(by_key[key] for key in first.spec.modalities))
+    given: dict[str, Any] = {"seed": seed, "most": 1 if first.spec.n_cells > MAX_IN_MEMORY else MOST}
+    tables = [
+        learn_reliability(fitted, cells, key, rows=rows, held_out=held_out, **given) for key in first.spec.modalities
+    ]
+    return replace(fitted, usual=learn_usual(fitted, cells, held_out, seed=seed), reliability=joined(tables))

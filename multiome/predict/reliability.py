@@ -13,7 +13,9 @@ second 100.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,8 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
+from multiome.predict.at_once import at_once
+from multiome.predict.block import Block
 from multiome.predict.expected import expected, known_of
 from multiome.predict.feature_scores import (
     auroc_error,
@@ -36,7 +40,7 @@ from multiome.predict.feature_scores import (
 from multiome.predict.fitted import Fitted
 from multiome.predict.held_out import Measured, query_of, with_others
 from multiome.predict.multiple_tests import bh
-from multiome.predict.neighbours import neighbours
+from multiome.predict.neighbours import Neighbours, neighbours
 from multiome.predict.scale import WHOLE_CELL, compared_on
 from multiome.predict.states import Query
 
@@ -52,7 +56,7 @@ MAX_CELLS = 1_000
 """Cells that are predicted: those that were held out first."""
 ENTRIES = 2_500_000
 """Of dense matrices, at a time."""
-PREDICTED = 4
+PREDICTED = 2
 """Times as many values that are predicted at a time: what all features of a cell share is then found less often."""
 COLUMNS = [
     "modality", "feature", "score", "reliability", "held_out", "over_mean", "over_knn", "n_cells", "predictable"
@@ -60,13 +64,29 @@ COLUMNS = [
 
 
 def learn_reliability(
-    fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, held_out: np.ndarray, seed: int
+    fitted: Fitted,
+    cells: CellDataset,
+    key: str,
+    *,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    seed: int,
+    most: int = 1,
 ) -> pd.DataFrame:
-    """One row per feature of a modality, none where too few of its cells were held out beside another one."""
+    """One row per feature of a modality, none where too few of its cells were held out beside another one.
+
+    Of so many parts (``most``) of the features at a time.
+    """
     scored = with_others(cells, held_out, key, seed=seed, most=MAX_CELLS)
     if not len(scored):
         return pd.DataFrame(columns=COLUMNS)
-    return reliability_of(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+    shown = Shown.of(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+    parts = at_once([partial(shown.judged, some) for some in shown.parts(most)], device=fitted.device, most=most)
+    found = pd.concat(parts, ignore_index=True)
+    found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
+    found.insert(0, "feature", shown.query.features)
+    found.insert(0, "modality", key)
+    return found[COLUMNS]
 
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -75,53 +95,72 @@ def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
 
 
-def reliability_of(
-    fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, scored: np.ndarray, seed: int
-) -> pd.DataFrame:
-    """The features of one modality."""
-    spec = fitted.spec.modalities[key]
-    scale = compared_on(spec.kind, is_count=spec.modality.is_count)
-    pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
-    more = np.setdiff1d(with_others(cells, rows, key, seed=seed, most=MAX_CELLS - len(scored)), scored)
-    looked_at, n = np.concatenate([scored, more]), len(scored)
-    every = pd.Index(spec.features)
-    size = len(every) if scale in WHOLE_CELL else max(ENTRIES // len(looked_at), 1)
-    # CLR is of a cell's own proteins: how many it has is part of what is predicted
-    at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
-    query = query_of(fitted, cells, looked_at, key, every, depth=at)
-    theirs, near = Measured.of(cells, looked_at, key), Measured.of(cells, pool.rows, key)
-    depth = theirs.depth[:n]
-    strata = np.argsort(np.argsort(depth, kind="stable")) * N_DEPTHS // len(depth)
-    parts = []
-    for columns, predicted in predictions(query, scale, size=size, seed=seed):
-        own, other = theirs.only(columns), near.only(columns)
-        measured, telling = measurements(own, scale)
-        n_telling = telling[:n].sum(0).astype(float)
+@dataclass(frozen=True)
+class Shown:
+    """Cells of which a modality is predicted as if it had not been measured, and what was."""
+
+    query: Query
+    known: list[Sequence[Block]]
+    scale: str
+    theirs: Measured
+    """Of the cells that are predicted; the first were held out."""
+    n: int
+    """How many of them were."""
+    strata: Int[np.ndarray, " held_out"]
+    """To which group of like depth each of these belongs."""
+    pool: Neighbours
+    near: Measured
+    """Of the training cells among which the nearest are."""
+    seed: int
+
+    @classmethod
+    def of(
+        cls, fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, scored: np.ndarray, seed: int
+    ) -> Shown:
+        """All features of one modality."""
+        spec = fitted.spec.modalities[key]
+        scale = compared_on(spec.kind, is_count=spec.modality.is_count)
+        pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+        more = np.setdiff1d(with_others(cells, rows, key, seed=seed, most=MAX_CELLS - len(scored)), scored)
+        looked_at, n = np.concatenate([scored, more]), len(scored)
+        # CLR is of a cell's own proteins: how many it has is part of what is predicted
+        at = "reference" if scale in ("log_cp10k", "probability") else "predicted"
+        query = query_of(fitted, cells, looked_at, key, pd.Index(spec.features), depth=at)
+        theirs, near = Measured.of(cells, looked_at, key), Measured.of(cells, pool.rows, key)
+        strata = np.argsort(np.argsort(theirs.depth[:n], kind="stable")) * N_DEPTHS // n
+        return cls(query, known_of(query), scale, theirs, n, strata, pool, near, seed)
+
+    @property
+    def size(self) -> int:
+        """How many features are judged at a time."""
+        every = len(self.query.features)
+        return every if self.scale in WHOLE_CELL else max(ENTRIES // len(self.query.cells), 1)
+
+    def parts(self, n: int) -> list[Int[np.ndarray, " some"]]:
+        """Features that are predicted at a time: ``n`` parts, or more, unless all are judged at a time."""
+        every = np.arange(len(self.query.features))
+        if self.scale in WHOLE_CELL:
+            return [every]
+        return np.array_split(every, min(max(n, -(-len(every) // (PREDICTED * self.size))), len(every)))
+
+    def judged(self, columns: Int[np.ndarray, " some"]) -> pd.DataFrame:
+        """What `judge` says of some features."""
+        some = self.query.only(self.query.features[columns])
+        predicted = expected(some, self.scale, seed=self.seed, known=self.known)
+        few = [slice(start, start + self.size) for start in range(0, len(columns), self.size)]
+        return pd.concat([self.few_judged(columns[part], predicted[:, part].astype(np.float64)) for part in few])
+
+    def few_judged(self, columns: Int[np.ndarray, " few"], predicted: Float[np.ndarray, "cell few"]) -> pd.DataFrame:
+        """The same of what was predicted of few."""
+        n, own, other = self.n, self.theirs.only(columns), self.near.only(columns)
+        measured, telling = measurements(own, self.scale)
         hoped = (
             expected_auroc(predicted)
-            if scale == "probability"
-            else expected_correlation(predicted, measured, varied(other, scale))
+            if self.scale == "probability"
+            else expected_correlation(predicted, measured, varied(other, self.scale))
         )
-        beside = pool.predict(other, scale)
-        parts.append(judge(predicted[:n], measured[:n], n_telling, beside, scale, strata=strata, hoped=hoped))
-    found = pd.concat(parts, ignore_index=True)
-    found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
-    found.insert(0, "feature", every)
-    found.insert(0, "modality", key)
-    return found[COLUMNS]
-
-
-def predictions(
-    query: Query, scale: str, *, size: int, seed: int
-) -> Iterator[tuple[Int[np.ndarray, " some"], Float[np.ndarray, "cell some"]]]:
-    """So many features after so many others: which they are, and what is expected of them."""
-    known, every = known_of(query), query.features
-    for start in range(0, len(every), PREDICTED * size):
-        wide = every[start : start + PREDICTED * size]
-        told = expected(query.only(wide), scale, seed=seed, known=known)
-        for first in range(0, len(wide), size):
-            columns = np.arange(first, min(first + size, len(wide)))
-            yield start + columns, told[:, columns].astype(np.float64)
+        n_telling, beside = telling[:n].sum(0).astype(float), self.pool.predict(other, self.scale)
+        return judge(predicted[:n], measured[:n], n_telling, beside, self.scale, strata=self.strata, hoped=hoped)
 
 
 def judge(

@@ -53,8 +53,8 @@ class TrainConfig:
     patience: int = 10
     """Checks of the held-out cells without a better score before training stops."""
     validation: float = 0.1
-    """Share of the cells held out to tell when to stop, and how far predictions may lie from the average cell;
-    none where they would be fewer than 20."""
+    """Share of the cells held out to tell when to stop (500 of them, where they are more), how far predictions may lie
+    from the average cell, and how far they can be trusted; none where they would be fewer than 20."""
     features_per_step: int = 2500
     """Features per modality whose likelihood a step evaluates, a fresh random sample each step."""
     thinning: float = 0.7

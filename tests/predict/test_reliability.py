@@ -141,6 +141,19 @@ def test_how_measured_values_vary_is_told_by_all_cells(dataset, monkeypatch, key
     np.testing.assert_allclose(told, np.nanstd(few, axis=0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("key", ["rna", "atac", "prot", "met"])
+def test_features_may_be_judged_some_at_a_time(model, dataset, monkeypatch, key):
+    everyone = np.arange(len(dataset))
+    given = {"rows": everyone[::2], "held_out": everyone[1::2], "seed": 0}
+    whole = learn_reliability(model._fitted, dataset, key, **given)
+    n_features = len(model._fitted.spec.modalities[key].features)
+    assert len(whole) == n_features
+    monkeypatch.setattr(reliability, "ENTRIES", 3 * len(everyone))
+    for most in (1, 2):
+        again = learn_reliability(model._fitted, dataset, key, **given, most=most)
+        pd.testing.assert_frame_equal(again, whole, atol=2e-4)
+
+
 def test_depth_alone_makes_nothing_predictable(quick_fit):
     """All cells are of one state; deep in one modality is deep in the other."""
     rng = np.random.default_rng(0)

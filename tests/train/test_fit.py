@@ -10,7 +10,9 @@ from pytorch_lightning.accelerators import AcceleratorRegistry
 
 import multiome as mo
 from multiome.errors import MultiomeError
+from multiome.train import loop
 from multiome.train.config import ACCELERATORS
+from multiome.train.datamodule import loader
 from multiome.train.loop import MAX_CHECKS
 from multiome.train.task import CLIP_EVERY, IntegrationTask
 
@@ -33,6 +35,24 @@ def test_held_out_cells_have_a_row_where_they_were_scored_only(quick_fit, small)
     scored = table[table["cells"] == "val"]["epoch"].unique()
     np.testing.assert_array_equal(scored, np.arange(1, 2 * MAX_CHECKS, 2))
     np.testing.assert_array_equal(table[table["cells"] == "train"]["epoch"].unique(), np.arange(2 * MAX_CHECKS))
+
+
+def test_of_many_held_out_cells_some_are_scored(quick_fit, small, monkeypatch):
+    scored = []
+
+    def noted(cells, rows, batch_size, **given):
+        if given.get("seed") is None:  # in order: not to be trained on
+            scored.append(rows)
+        return loader(cells, rows, batch_size, **given)
+
+    monkeypatch.setattr(loop, "loader", noted)
+    quick_fit(small.mdata, steps=10, train={"validation": 0.3})
+    monkeypatch.setattr(loop, "MAX_CHECKED", 25)
+    quick_fit(small.mdata, steps=10, train={"validation": 0.3})
+    whole, some = scored
+    assert len(whole) > len(some) == 25
+    assert np.isin(some, whole).all()
+    assert (np.diff(some) > 0).all()
 
 
 def test_changing_the_returned_history_does_not_change_the_model(model):
