@@ -80,11 +80,11 @@ def learn_reliability(
     scored = with_others(cells, held_out, key, seed=seed, most=MAX_CELLS)
     if not len(scored):
         return pd.DataFrame(columns=COLUMNS)
-    shown = Shown.of(fitted, cells, key, rows=rows, scored=scored, seed=seed)
-    parts = at_once([partial(shown.judged, some) for some in shown.parts(most)], device=fitted.device, most=most)
+    examined = Examined.of(fitted, cells, key, rows=rows, scored=scored, seed=seed)
+    parts = at_once([partial(examined.judged, some) for some in examined.parts(most)], device=fitted.device, most=most)
     found = pd.concat(parts, ignore_index=True)
     found["predictable"] = bh(found.pop("p").to_numpy()) <= LEVEL
-    found.insert(0, "feature", shown.query.features)
+    found.insert(0, "feature", examined.query.features)
     found.insert(0, "modality", key)
     return found[COLUMNS]
 
@@ -96,7 +96,7 @@ def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Examined:
     """Cells of which a modality is predicted as if it had not been measured, and what was."""
 
     query: Query
@@ -116,7 +116,7 @@ class Shown:
     @classmethod
     def of(
         cls, fitted: Fitted, cells: CellDataset, key: str, *, rows: np.ndarray, scored: np.ndarray, seed: int
-    ) -> Shown:
+    ) -> Examined:
         """All features of one modality."""
         spec = fitted.spec.modalities[key]
         scale = compared_on(spec.kind, is_count=spec.modality.is_count)

@@ -149,7 +149,7 @@ class Query:
         return self.decoded(block, z, noise, scale, each)
 
     def decoded(
-        self, block: Block, z: Tensor, noise: Tensor | float, scale: str, parts: Sequence[slice]
+        self, block: Block, z: Tensor, noise: Tensor | float, scale: str, each: Sequence[slice]
     ) -> Iterator[tuple[slice, Any, Tensor]]:
         """Each part of the wanted features, and what is said of it."""
         vae, spec, batch = self.fitted.vae, self.fitted.spec.modalities[self.target], block.batch
@@ -160,7 +160,7 @@ class Query:
             there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
             centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
             measured = self.told(there, z, centre, borrowed=self.borrowed(there))
-        for part in parts:
+        for part in each:
             features = None if scale in WHOLE_CELL else self.features_of(part)
             # every site covered once: fractions do not depend on it
             exposure = depth if spec.coverage_layer is None else depth.expand(-1, len(self.features[part]))
