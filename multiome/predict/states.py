@@ -154,20 +154,22 @@ class Query:
         """Each part of the wanted features, and what is said of it."""
         vae, spec, batch = self.fitted.vae, self.fitted.spec.modalities[self.target], block.batch
         channel, depth = vae.channel(self.target), block.exposure(noise)
-        told = self.told(batch, z, block.centre, borrowed=block.borrowed)
-        measured = None
+        told, own = self.told(batch, z, block.centre, borrowed=block.borrowed), None
         if self.measured_in is not None:
             there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
             centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
-            measured = self.told(there, z, centre, borrowed=self.borrowed(there))
+            wanted = None if scale in WHOLE_CELL else self.feature_index
+            before = self.told(there, z, centre, borrowed=self.borrowed(there))
+            own = before, self.recorded(block, wanted), vae.exposure(batch, self.target, wanted)
         for part in each:
             features = None if scale in WHOLE_CELL else self.features_of(part)
             # every site covered once: fractions do not depend on it
             exposure = depth if spec.coverage_layer is None else depth.expand(-1, len(self.features[part]))
             p = told.decoded(channel, exposure, features)
-            if measured is not None:
-                before = measured.decoded(channel, vae.exposure(batch, self.target, features), features)
-                p = channel.likelihood.given(before, self.recorded(block, features), wanted=p)
+            if own is not None:
+                before, recorded, seen = own
+                measured = before.decoded(channel, seen if seen.shape[1] == 1 else seen[:, part], features)
+                p = channel.likelihood.given(measured, recorded[:, part], wanted=p)
             yield part, p, depth * spec.median_depth
 
     def calibrated(self, p: Any, scale: str) -> Any:
