@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -61,8 +60,9 @@ def learn_together(
     evidence = None if edges is None else gather_evidence(first.vae, cells, edges, first.spec, seed=seed)
     fitted = replace(first, graph=graph, evidence=evidence, others=tuple(others))
     # beside many cells this takes little time, and memory is not to grow with their number
-    given: dict[str, Any] = {"seed": seed, "most": 1 if first.spec.n_cells > MAX_IN_MEMORY else MOST}
+    most = 1 if first.spec.n_cells > MAX_IN_MEMORY else MOST
     tables = [
-        learn_reliability(fitted, cells, key, rows=rows, held_out=held_out, **given) for key in first.spec.modalities
+        learn_reliability(fitted, cells, key, rows=rows, held_out=held_out, seed=seed, most=most)
+        for key in first.spec.modalities
     ]
     return replace(fitted, usual=learn_usual(fitted, cells, held_out, seed=seed), reliability=joined(tables))

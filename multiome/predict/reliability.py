@@ -56,8 +56,6 @@ MAX_CELLS = 1_000
 """Cells that are predicted: those that were held out first."""
 ENTRIES = 2_500_000
 """Of dense matrices, at a time."""
-PREDICTED = 2
-"""Times as many values that are predicted at a time: what all features of a cell share is then found less often."""
 COLUMNS = [
     "modality", "feature", "score", "reliability", "held_out", "over_mean", "over_knn", "n_cells", "predictable"
 ]  # fmt: skip
@@ -130,28 +128,18 @@ class Examined:
         strata = np.argsort(np.argsort(theirs.depth[:n], kind="stable")) * N_DEPTHS // n
         return cls(query, known_of(query), scale, theirs, n, strata, pool, near, seed)
 
-    @property
-    def size(self) -> int:
-        """How many features are judged at a time."""
-        every = len(self.query.features)
-        return every if self.scale in WHOLE_CELL else max(ENTRIES // len(self.query.cells), 1)
-
     def parts(self, n: int) -> list[Int[np.ndarray, " some"]]:
-        """Features that are predicted at a time: ``n`` parts, or more, unless all are judged at a time."""
+        """Features that are judged at a time: ``n`` parts, or more, unless a feature depends on all others."""
         every = np.arange(len(self.query.features))
         if self.scale in WHOLE_CELL:
             return [every]
-        return np.array_split(every, min(max(n, -(-len(every) // (PREDICTED * self.size))), len(every)))
+        size = max(ENTRIES // len(self.query.cells), 1)
+        return np.array_split(every, min(max(n, math.ceil(len(every) / size)), len(every)))
 
     def judged(self, columns: Int[np.ndarray, " some"]) -> pd.DataFrame:
         """What `judge` says of some features."""
         some = self.query.only(self.query.features[columns])
-        predicted = expected(some, self.scale, seed=self.seed, known=self.known)
-        few = [slice(start, start + self.size) for start in range(0, len(columns), self.size)]
-        return pd.concat([self.few_judged(columns[part], predicted[:, part].astype(np.float64)) for part in few])
-
-    def few_judged(self, columns: Int[np.ndarray, " few"], predicted: Float[np.ndarray, "cell few"]) -> pd.DataFrame:
-        """The same of what was predicted of few."""
+        predicted = expected(some, self.scale, seed=self.seed, known=self.known).astype(np.float64)
         n, own, other = self.n, self.theirs.only(columns), self.near.only(columns)
         measured, telling = measurements(own, self.scale)
         hoped = (

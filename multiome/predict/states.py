@@ -154,6 +154,7 @@ class Query:
         """Each part of the wanted features, and what is said of it."""
         vae, spec, batch = self.fitted.vae, self.fitted.spec.modalities[self.target], block.batch
         channel, depth = vae.channel(self.target), block.exposure(noise)
+        total = depth * spec.median_depth
         told, own = self.told(batch, z, block.centre, borrowed=block.borrowed), None
         if self.measured_in is not None:
             there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
@@ -170,7 +171,7 @@ class Query:
                 before, recorded, seen = own
                 measured = before.decoded(channel, seen if seen.shape[1] == 1 else seen[:, part], features)
                 p = channel.likelihood.given(measured, recorded[:, part], wanted=p)
-            yield part, p, depth * spec.median_depth
+            yield part, p, total
 
     def calibrated(self, p: Any, scale: str) -> Any:
         """What `decode` gave, as dispersed as held-out cells were: what measurements are drawn from.

@@ -37,7 +37,7 @@ def begin(
     vae = MultiomeVAE(spec, config, edges)
     surprise = {}
     rng = np.random.default_rng(seed)
-    some = {key: some_of(rows[cells.observed(key)[rows]], rng) for key in vae.keys}
+    some = {key: some_of(rows[cells.observed(key)[rows]], MAX_CELLS, rng) for key in vae.keys}
     for key in vae.keys:
         batch = cells.take(some[key])
         vae.channel(key).initialise(batch.counts[key], batch.exposure[key], batch.coverage.get(key), batch.known(key))
@@ -49,9 +49,9 @@ def begin(
     return vae
 
 
-def some_of(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most `MAX_CELLS` of the rows, in order."""
-    return np.sort(rng.choice(rows, MAX_CELLS, replace=False)) if len(rows) > MAX_CELLS else rows
+def some_of(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """At most so many of the rows, in order."""
+    return np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
 
 
 def lend(

@@ -20,6 +20,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from multiome.data.cells import apart_in
 from multiome.model.vae import MultiomeVAE
+from multiome.train.begin import some_of
 from multiome.train.callbacks import AverageWeights, History, Together
 from multiome.train.config import TrainConfig
 from multiome.train.datamodule import loader
@@ -94,8 +95,8 @@ def train_here(
             check_val_every_n_epoch=max(1, min(2, n_epochs // 10), n_epochs // MAX_CHECKS),
             num_sanity_val_steps=0,
         )
-        checked = job.checks[0], some_of(held_out, seed)
-        held_out_batches = loader(*checked, 1024, share=share) if len(held_out) else None
+        checked = some_of(held_out, MAX_CHECKED, np.random.default_rng(seed))
+        held_out_batches = loader(job.checks[0], checked, 1024, share=share) if len(held_out) else None
         try:
             trainer.fit(task, batches, held_out_batches, ckpt_path=before)
         except SystemExit as stop:
@@ -108,13 +109,6 @@ def train_here(
     vae.settle()
     vae.eval()
     return Trained(history.table(), interrupt.asked)
-
-
-def some_of(held_out: np.ndarray, seed: int) -> np.ndarray:
-    """At most `MAX_CHECKED` of the held-out cells, in order."""
-    if len(held_out) <= MAX_CHECKED:
-        return held_out
-    return np.sort(np.random.default_rng(seed).choice(held_out, MAX_CHECKED, replace=False))
 
 
 def devices(config: TrainConfig, share: Share) -> dict[str, Any]:
