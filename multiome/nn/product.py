@@ -11,6 +11,9 @@ from torch.nn.functional import embedding_bag
 
 from multiome.types import Found, SparseRows
 
+ROWS = 1_000
+"""Of a long matrix that one thread adds up at a time."""
+
 
 def centred_product(
     views: Sequence[SparseRows],
@@ -28,5 +31,16 @@ def centred_product(
         if found is not None:
             values = values * rows.among(found)
         totals.append(embedding_bag(rows.indices, matrix, rows.indptr[:-1], mode="sum", per_sample_weights=values))
-    usual = (centre if found is None else centre * found) @ matrix  # once for all views, mostly for all cells too
-    return torch.cat(totals) - (usual if usual.ndim == 1 else usual.repeat(len(views), 1))
+    weight = (centre if found is None else centre * found).to(matrix.dtype)  # mostly the same for all cells
+    usual = weighted_sum(matrix, weight) if weight.ndim == 1 else (weight @ matrix).repeat(len(views), 1)
+    return torch.cat(totals) - usual
+
+
+def weighted_sum(
+    matrix: Float[Tensor, "feature output"], weight: Float[Tensor, " feature"]
+) -> Float[Tensor, " output"]:
+    """``weight @ matrix``: of a long, narrow matrix several times as fast on a CPU, where all threads take part."""
+    if matrix.device.type != "cpu":
+        return weight @ matrix
+    every = torch.arange(len(matrix))
+    return embedding_bag(every, matrix, every[::ROWS], mode="sum", per_sample_weights=weight).sum(0)
