@@ -52,6 +52,8 @@ class Told:
     h: Tensor
     elsewhere: Sequence[tuple[Tensor, Tensor]] = ()
     """Features that are decoded from what it says of the same cells in other batches, and this."""
+    measured: Told | None = None
+    """The same in the batches in which the target was measured, where its own values are among what is known."""
 
     def decoded(self, channel: Channel, exposure: Tensor, features: Tensor | None) -> Any:
         """The distribution of some features, or of all, at a depth."""

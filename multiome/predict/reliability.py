@@ -13,7 +13,7 @@ second 100.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,8 +28,7 @@ from multiome.data.dataset import CellDataset
 from multiome.metrics.ranking import auroc_per_feature
 from multiome.metrics.validation import dense
 from multiome.predict.at_once import at_once
-from multiome.predict.block import Block
-from multiome.predict.expected import expected, known_of
+from multiome.predict.expected import Known, expected, known_of
 from multiome.predict.feature_scores import (
     auroc_error,
     correlation,
@@ -98,7 +97,7 @@ class Examined:
     """Cells of which a modality is predicted as if it had not been measured, and what was."""
 
     query: Query
-    known: list[Sequence[Block]]
+    known: list[list[Known]]
     scale: str
     theirs: Measured
     """Of the cells that are predicted; the first were held out."""
@@ -126,7 +125,7 @@ class Examined:
         query = query_of(fitted, cells, looked_at, key, pd.Index(spec.features), depth=at)
         theirs, near = Measured.of(cells, looked_at, key), Measured.of(cells, pool.rows, key)
         strata = np.argsort(np.argsort(theirs.depth[:n], kind="stable")) * N_DEPTHS // n
-        return cls(query, known_of(query), scale, theirs, n, strata, pool, near, seed)
+        return cls(query, known_of(query, seed=seed), scale, theirs, n, strata, pool, near, seed)
 
     def parts(self, n: int) -> list[Int[np.ndarray, " some"]]:
         """Features that are judged at a time: ``n`` parts, or more, unless a feature depends on all others."""

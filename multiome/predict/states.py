@@ -133,11 +133,11 @@ class Query:
 
         It covers the wanted features, or all of them where the scale relates a feature to all others (CLR).
         """
-        ((_, p, total),) = self.decoded(block, z, noise, scale, [slice(None)])
+        ((_, p, total),) = self.decoded(block, self.at(block, z), noise, scale, [slice(None)])
         return p, total
 
     def decode_parts(
-        self, block: Block, z: Tensor, noise: Tensor | float, scale: str
+        self, block: Block, told: Told, noise: Tensor | float, scale: str
     ) -> Iterator[tuple[slice, Any, Tensor]]:
         """The same, some of the wanted features after the other: which these are, and what `decode` says of them.
 
@@ -146,22 +146,18 @@ class Query:
         each = parts(len(block.index), len(self.features))
         if len(each) == 1 or scale in WHOLE_CELL or block.borrowed or self.fitted.device.type != "cpu":
             each = [slice(None)]
-        return self.decoded(block, z, noise, scale, each)
+        return self.decoded(block, told, noise, scale, each)
 
     def decoded(
-        self, block: Block, z: Tensor, noise: Tensor | float, scale: str, each: Sequence[slice]
+        self, block: Block, told: Told, noise: Tensor | float, scale: str, each: Sequence[slice]
     ) -> Iterator[tuple[slice, Any, Tensor]]:
         """Each part of the wanted features, and what is said of it."""
-        vae, spec, batch = self.fitted.vae, self.fitted.spec.modalities[self.target], block.batch
+        vae, spec = self.fitted.vae, self.fitted.spec.modalities[self.target]
         channel, depth = vae.channel(self.target), block.exposure(noise)
-        total = depth * spec.median_depth
-        told, own = self.told(batch, z, block.centre, borrowed=block.borrowed), None
-        if self.measured_in is not None:
-            there = replace(batch, batch_index=torch.from_numpy(self.measured_in[block.index]).to(batch.index.device))
-            centre = self.fitted.shrinkage.centre(vae, there.batch_index, self.target)
+        total, own = depth * spec.median_depth, None
+        if told.measured is not None:
             wanted = None if scale in WHOLE_CELL else self.feature_index
-            before = self.told(there, z, centre, borrowed=self.borrowed(there))
-            own = before, self.recorded(block, wanted), vae.exposure(batch, self.target, wanted)
+            own = told.measured, self.recorded(block, wanted), vae.exposure(block.batch, self.target, wanted)
         for part in each:
             features = None if scale in WHOLE_CELL else self.features_of(part)
             # every site covered once: fractions do not depend on it
@@ -172,6 +168,16 @@ class Query:
                 measured = before.decoded(channel, seen if seen.shape[1] == 1 else seen[:, part], features)
                 p = channel.likelihood.given(measured, recorded[:, part], wanted=p)
             yield part, p, total
+
+    def at(self, block: Block, z: Tensor) -> Told:
+        """What the trunk says of the cells at given states, of which any of the features can be decoded."""
+        told = self.told(block.batch, z, block.centre, borrowed=block.borrowed)
+        if self.measured_in is None:
+            return told
+        index = torch.from_numpy(self.measured_in[block.index]).to(block.batch.index.device)
+        there = replace(block.batch, batch_index=index)
+        centre = self.fitted.shrinkage.centre(self.fitted.vae, index, self.target)
+        return replace(told, measured=self.told(there, z, centre, borrowed=self.borrowed(there)))
 
     def calibrated(self, p: Any, scale: str) -> Any:
         """What `decode` gave, as dispersed as held-out cells were: what measurements are drawn from.
