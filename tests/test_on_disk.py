@@ -319,6 +319,8 @@ def test_presence_that_not_all_cells_show(whole, tmp_path, monkeypatch):
 def test_minibatches_of_few_cells(path, batch_size):
     _, cells = prepared(path)
     rows = np.arange(131)
-    batches = list(Streamed(cells, rows, batch_size, seed=0))
+    stream = Streamed(cells, rows, batch_size, seed=0)
+    batches = list(stream)
+    assert len(stream) == len(batches)
     assert all(len(batch) for batch in batches)
     assert sorted(torch.cat([batch.index for batch in batches]).tolist()) == rows.tolist()

@@ -88,8 +88,10 @@ class Streamed(IterableDataset[Batch]):
         return sum(self.n_batches(len(part)) for part in self.parts(np.arange(self.n_runs)))
 
     def n_batches(self, n_runs: int) -> int:
-        """Minibatches that so many runs make."""
-        return max(n_runs * self.run // self.batch_size, 1)
+        """Minibatches that so many runs make, though the last run of all may be short: each has a cell."""
+        n_cells = n_runs * self.run
+        least = n_cells - (self.n_runs * self.run - len(self.rows) if self.share.world == 1 else 0)
+        return max(min(n_cells // self.batch_size, least), 1)
 
     @property
     def n_runs(self) -> int:
@@ -133,7 +135,6 @@ class Streamed(IterableDataset[Batch]):
 
     def minibatches(self, mixed: np.ndarray, n: int) -> list[np.ndarray]:
         """Cells that were read, cut into so many parts."""
-        n = min(n, len(mixed))  # the last run may be short
         return np.array_split(mixed if self.share.world == 1 else mixed[: len(mixed) // n * n], n)
 
     def read(self, starts: np.ndarray) -> tuple[np.ndarray, CellDataset]:

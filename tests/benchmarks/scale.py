@@ -168,6 +168,7 @@ def record(given: argparse.Namespace, n_cells: int, devices: int, threads: int |
         "cells": n_cells, "only_steps": given.processes, "devices": devices,
         "threads": threads or os.environ.get("OMP_NUM_THREADS", "default"),
     }  # fmt: skip
+    settings |= {"limit": given.limit} if given.limit else {}
     about = {"task": "scale", "split": "cost", "method": records.OURS, "seed": 0}
     return about | {"settings": settings, "scores": json.loads(told), "machine": records.machine()}
 
