@@ -16,7 +16,7 @@ from multiome.data.build import prepare
 from multiome.data.checks import mention_few_cells
 from multiome.data.guided import guided, joined_pairs
 from multiome.data.opened import Data, files_of
-from multiome.data.some_cells import MAX_HELD_OUT, RUN, in_memory
+from multiome.data.some_cells import RUN, in_memory
 from multiome.data.spec import DataSpec
 from multiome.data.split import split
 from multiome.errors import MultiomeError, check_seed, given_or_default
@@ -37,7 +37,7 @@ from multiome.predict.links import Links
 from multiome.predict.prediction import Prediction
 from multiome.predict.translate import translate
 from multiome.predict.unlike import novelty
-from multiome.train.config import LossWeights, TrainConfig
+from multiome.train.config import MOST_HELD_OUT, LossWeights, TrainConfig
 from multiome.train.heap import give_back, keep_freed
 from multiome.train.job import Job
 from multiome.train.processes import is_first
@@ -116,8 +116,8 @@ def fit(
     mention_few_cells(len(cells))
     spec, edges = (spec, None) if graph is None else guided(spec, graph, decoys=train.decoys, seed=seed)
     observed = np.stack([cells.observed(key) for key in spec.modalities], axis=1)
-    near = {"run": RUN, "most": MAX_HELD_OUT} if cells.on_disk else {}
-    rows, held_out = split(observed, validation=train.validation, seed=seed, **near)
+    near = {"run": RUN, "most": MOST_HELD_OUT} if cells.on_disk else {}
+    rows, held_out = split(observed, validation=train.share_held_out(len(cells)), seed=seed, **near)
     known, known_rows, checks = in_memory(cells, rows, held_out, seed=seed)
     own: dict[str, str] = {}
     if train.checkpoint is not None:

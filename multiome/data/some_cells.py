@@ -17,8 +17,6 @@ from multiome.modalities.base import Modality
 
 N_CELLS = 20_000
 """Cells that a recipe sees of a modality on disk."""
-MAX_HELD_OUT = 2_000
-"""Cells on disk that are held out at most: more would not tell better when to stop."""
 RUN = 64
 """Cells that are read from one place of the disk."""
 

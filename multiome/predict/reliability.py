@@ -51,8 +51,9 @@ MIN_SEEN = 10
 """Cells with a fragment in a peak, below which they tell nothing of it."""
 N_DEPTHS = 5
 """Groups of cells of like depth."""
-MAX_CELLS = 1_000
-"""Cells that are predicted: those that were held out first."""
+MAX_CELLS, ENOUGH = 1_000, 500
+"""Held-out cells that are predicted, at most; where there are fewer than enough, training cells make up for them in what
+the model expects of itself. Of these, which it has seen, it expects too much."""
 ENTRIES = 2_500_000
 """Of dense matrices, at a time."""
 COLUMNS = [
@@ -118,7 +119,7 @@ class Examined:
         spec = fitted.spec.modalities[key]
         scale = compared_on(spec.kind, is_count=spec.modality.is_count)
         pool = neighbours(fitted, cells, key, rows=rows, scored=scored, seed=seed)
-        more = np.setdiff1d(with_others(cells, rows, key, seed=seed, most=MAX_CELLS - len(scored)), scored)
+        more = np.setdiff1d(with_others(cells, rows, key, seed=seed, most=max(ENOUGH - len(scored), 0)), scored)
         looked_at, n = np.concatenate([scored, more]), len(scored)
         # CLR is of a cell's own proteins: how many it has is part of what is predicted
         at = "reference" if scale in ("log_cp10k", "probability") else "predicted"

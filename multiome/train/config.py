@@ -20,6 +20,9 @@ FEW_STEPS = 100
 FEW_CELLS = 200
 MIN_STEPS = 1200
 """Steps that small data get by more passes than 36."""
+HELD_OUT, FEW_HELD_OUT, OF_MANY, MOST_HELD_OUT = 0.1, 500, 0.02, 2_000
+"""Share of the cells that is held out where a user says nothing, down to so many cells; of many cells another share, up
+to so many: what more of them would tell is worth less than what a model learns of them."""
 USUALLY_AVERAGED, MOST_AVERAGED = 2, 10_000
 """Models whose predictions are averaged where a user says nothing, and paired cells up to which that is so: of more, a
 fit takes minutes and more."""
@@ -52,9 +55,11 @@ class TrainConfig:
     """Decoupled weight decay."""
     patience: int = 10
     """Checks of the held-out cells without a better score before training stops."""
-    validation: float = 0.1
+    validation: float | None = None
     """Share of the cells held out to tell when to stop (500 of them, where they are more), how far predictions may lie
-    from the average cell, and how far they can be trusted; none where they would be fewer than 20."""
+    from the average cell, and how far they can be trusted; none where they would be fewer than 20. By default 0.1; of
+    more than 5,000 cells 500, or 2 % of the cells where that is more, and 2,000 at most (as of any share of cells on
+    disk)."""
     features_per_step: int = 2500
     """Features per modality whose likelihood a step evaluates, a fresh random sample each step."""
     thinning: float = 0.7
@@ -96,10 +101,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         given = [name for name in ("max_epochs", "min_steps", "n_models") if getattr(self, name) is not None]
         keep_whole(self, *given, "batch_size", "patience", "features_per_step", "devices", "num_nodes")
-        for name in ("validation", "part_share", "feature_dropout", "average"):
+        for name in ("part_share", "feature_dropout", "average"):
             check_probability(name, getattr(self, name))
-        if self.decoys is not None:
-            check_probability("decoys", self.decoys)
+        for name in ("validation", "decoys"):
+            if getattr(self, name) is not None:
+                check_probability(name, getattr(self, name))
         if not is_number(self.thinning) or not 0 < self.thinning <= 1:
             raise MultiomeError(f"`thinning` must be a number in (0, 1], got {self.thinning!r}.")
         if not is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
@@ -171,11 +177,17 @@ class TrainConfig:
             return self.n_models
         return USUALLY_AVERAGED if FEW_CELLS <= n_paired <= MOST_AVERAGED else 1
 
+    def share_held_out(self, n_cells: int) -> float:
+        """What the user says of ``validation``, else by the number of cells."""
+        if self.validation is not None:
+            return self.validation
+        return min(HELD_OUT, max(FEW_HELD_OUT / n_cells, OF_MANY), MOST_HELD_OUT / n_cells)
+
     def n_epochs(self, steps_per_epoch: int, *, n_cells: int, n_held_out: int) -> int:
         """Passes over the training cells, at most: what the user says, else as ``min_steps`` tells."""
         if self.max_epochs is not None:
             return self.max_epochs
-        if self.min_steps is None and self.validation > 0 and not n_held_out and n_cells < FEW_CELLS:
+        if self.min_steps is None and self.validation != 0 and not n_held_out and n_cells < FEW_CELLS:
             return math.ceil(FEW_STEPS / steps_per_epoch)
         return max(MAX_EPOCHS, math.ceil((self.min_steps or MIN_STEPS) / steps_per_epoch))
 

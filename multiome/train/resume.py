@@ -29,7 +29,7 @@ from multiome.train.processes import ALL, Share, of_all
 
 KEY = "multiome"
 """Under which a file says which fit it is of."""
-FORM = 4
+FORM = 5
 """Counted up where states of training come to hold something else, or steps to do: earlier ones are of another fit."""
 WHERE = ("checkpoint", "progress_bar", "accelerator", "side_by_side")
 """Settings that do not decide how a fit ends, but for rounding."""

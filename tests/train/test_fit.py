@@ -211,6 +211,24 @@ def test_where_nothing_tells_when_to_stop_training_is_short():
     assert mo.TrainConfig(validation=0.05).n_epochs(**few | {"n_cells": 200}) == 400
 
 
+@pytest.mark.parametrize(
+    ("n_cells", "held_out"),
+    [
+        (200, 20),
+        (4_000, 400),
+        (5_000, 500),
+        (9_309, 500),
+        (25_000, 500),
+        (50_000, 1_000),
+        (100_000, 2_000),
+        (10**6, 2_000),
+    ],
+)
+def test_the_built_in_number_of_cells_that_are_held_out(n_cells, held_out):
+    assert round(mo.TrainConfig().share_held_out(n_cells) * n_cells) == held_out
+    assert mo.TrainConfig(validation=0.2).share_held_out(n_cells) == 0.2
+
+
 def test_few_cells_are_all_learnt_from(small):
     model = mo.fit(
         small.mdata[:80]["rna"], config=mo.ModelConfig(n_latent=4, n_hidden=8),
