@@ -52,7 +52,7 @@ MIN_SEEN = 10
 N_DEPTHS = 5
 """Groups of cells of like depth."""
 MAX_CELLS, ENOUGH = 1_000, 500
-"""Held-out cells that are predicted, at most; where there are fewer than enough, training cells make up for them in what
+"""Held-out cells that are predicted, at most; where they are fewer than enough, training cells make up for them in what
 the model expects of itself. Of these, which it has seen, it expects too much."""
 ENTRIES = 2_500_000
 """Of dense matrices, at a time."""
