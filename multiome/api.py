@@ -98,7 +98,7 @@ def fit(
     """
     # what trains takes seconds to import, for which nobody waits who only predicts
     from multiome.predict.models import Plan, fitted_models
-    from multiome.train.resume import begun, checkpoint_of, digest, digest_of_edges, mark, mark_of
+    from multiome.train.resume import checkpoint_of, digest, digest_of_edges, files_and_marks, mark, mark_of
 
     config = given_or_default("config", config, ModelConfig)
     train = given_or_default("train", train, TrainConfig)
@@ -124,19 +124,17 @@ def fit(
         told = {"values": digest(cells, known, rows), "graph": digest_of_edges(edges)}
         own = mark(spec, config, train, loss, seed=seed, **told)
     n_models = train.n_averaged(int((observed[rows].sum(1) > 1).sum()))
-    files = [] if train.checkpoint is None else [checkpoint_of(train.checkpoint, i) for i in range(n_models)]
-    marks = [own | {"number of the model": str(one)} for one in range(n_models)]
-    for file, each in zip(files, marks, strict=False):
-        begun(file, each)
+    kept = files_and_marks(train.checkpoint, own, n_models=n_models)
     jobs = [
-        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, files[one] if files else None, each)
-        for one, each in enumerate(marks)
+        Job(cells, rows, (known, checks), train, loss, (seed + one) % 2**32, file, each)
+        for one, (file, each) in enumerate(kept)
     ]
     plans = [Plan(spec, config, edges, job, known_rows, seed) for job in jobs]
     models = fitted_models(plans)
     fitted = learn_together(models.each, known, rows=known_rows, held_out=checks, graph=graph, edges=edges, seed=seed)
-    for file in files if is_first() and not models.interrupted else ():
-        file.unlink(missing_ok=True)
+    for file, _ in kept if is_first() and not models.interrupted else ():
+        if file is not None:
+            file.unlink(missing_ok=True)
     on_disk = cells.on_disk
     del cells, known, jobs, plans
     if on_disk:

@@ -160,6 +160,22 @@ def begun(path: Path, mark: Mark) -> str | None:
     return str(path)
 
 
+def files_and_marks(path: str | os.PathLike | None, own: Mark, *, n_models: int) -> list[tuple[Path | None, Mark]]:
+    """The file of every model of a fit, and which model of which fit it is of; no files without a path.
+
+    Raises
+    ------
+    MultiomeError, OSError
+        As of `begun`.
+    """
+    if path is None:
+        return [(None, own)] * n_models
+    each = [(checkpoint_of(path, one), own | {"number of the model": str(one)}) for one in range(n_models)]
+    for file, mark in each:
+        begun(file, mark)
+    return [*each]
+
+
 class Checkpoint(pl.Callback):
     """Writes the state of training after every epoch, whole or not at all; random states too, of every process.
 
