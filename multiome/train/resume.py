@@ -170,10 +170,12 @@ def files_and_marks(path: str | os.PathLike | None, own: Mark, *, n_models: int)
     """
     if path is None:
         return [(None, own)] * n_models
-    each = [(checkpoint_of(path, one), own | {"number of the model": str(one)}) for one in range(n_models)]
-    for file, mark in each:
-        begun(file, mark)
-    return [*each]
+    kept: list[tuple[Path | None, Mark]] = []
+    for one in range(n_models):
+        file, each = checkpoint_of(path, one), own | {"number of the model": str(one)}
+        begun(file, each)
+        kept.append((file, each))
+    return kept
 
 
 class Checkpoint(pl.Callback):
